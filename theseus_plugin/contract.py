@@ -1,0 +1,122 @@
+"""What a method, a task and an evaluator offer, and the records that pass between them.
+
+A plugin is a class behind an entry point. It need not inherit from anything here: what counts is that it
+has `name`, `summary`, `Config` and its one verb (`compress`, `load` or `evaluate`). The classes below state
+that contract, for readers and for type checkers. A toolkit needs `importlib.metadata` and this:
+
+    Method = entry_point.load()
+    Method.Config.model_json_schema()                     # the options, as JSON schema
+    method = Method(Method.Config.model_validate(options))
+    record = method.compress("predecessor/", "successor/", task)
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
+
+if TYPE_CHECKING:
+    import numpy as np
+    from pydantic import BaseModel
+
+Features = Mapping[str, Any]
+"""One tokenised example: `input_ids` and whatever else the model's forward takes, unpadded, and `labels`."""
+
+
+class Plugin(ABC):
+    """What every kind of plugin has. Instances hold a validated configuration and do no work before the verb."""
+
+    name: ClassVar[str]
+    """The name it is registered under."""
+    summary: ClassVar[str]
+    """One line for listings."""
+    Config: ClassVar[type[BaseModel]]
+    """Its options: `Config.model_validate(mapping)` validates, `Config.model_json_schema()` describes."""
+
+
+@dataclass(frozen=True)
+class TaskData:
+    """A task's examples, tokenised for one checkpoint, and how predictions on them are scored."""
+
+    splits: Mapping[str, Sequence[Features]]
+    """Examples by split, `train` and `validation`; only the splits asked for."""
+    collate: Callable[[Sequence[Features]], dict[str, np.ndarray]]
+    """Pads examples to the longest among them and stacks them: arrays of shape (batch, length), `labels` too."""
+    score: Callable[[np.ndarray, np.ndarray], dict[str, float]]
+    """Metrics by name from (logits, labels); higher is better for each."""
+    metric: str
+    """The metric that chooses the best checkpoint."""
+    head: Mapping[str, Any]
+    """Config fields of the model's head, as `from_pretrained` takes them: `num_labels`, `id2label`, ..."""
+    truncated: Mapping[str, int] = field(default_factory=dict)
+    """How many examples of each split were cut to the maximal length."""
+
+
+class Task(Plugin):
+    """Where examples and the metric come from."""
+
+    auto_class: ClassVar[str]
+    """Name of the `transformers` auto class that loads a model with the head this task trains."""
+
+    @abstractmethod
+    def load(self, checkpoint: str, splits: Sequence[str] = ("train", "validation"), new_head: bool = False) -> TaskData:
+        """Read `splits` and tokenise them with the tokenizer of `checkpoint` (a folder or a hub name).
+
+        Label ids follow the checkpoint's own head, unless `new_head` says that the head is yet to be trained.
+
+        Raises:
+            UserError: missing file or column, a label the head does not have, an empty split.
+        """
+
+
+class Result(TypedDict):
+    """What a run of `fit` or of a method reports; the same is written to `result.json` in its output folder."""
+
+    kind: str
+    """`fit`, or the name of the method."""
+    model: str
+    """The folder or hub name that was read."""
+    output: str
+    """The folder that was written."""
+    metric: str
+    """Name of the metric that chose the checkpoint."""
+    before: dict[str, float]
+    """Validation metrics of the model that was read; empty for a fit, whose head was new."""
+    after: dict[str, float]
+    """Validation metrics of the model that was written, measured in fp32 on what was saved."""
+    parameters: dict[str, int]
+    """Number of parameters before and after."""
+    recipe: dict[str, Any]
+    """The task and the options in full, defaults included; enough to run it again."""
+    training: dict[str, Any]
+    """Steps, seconds by phase, evaluations, and what the method has to say of its own."""
+    environment: dict[str, Any]
+    """Versions, git revision, device, processes."""
+
+
+class Method(Plugin):
+    """Compresses a fine-tuned model."""
+
+    @abstractmethod
+    def compress(self, predecessor: str, successor: str, task: Task) -> Result:
+        """Read the folder `predecessor`, write the folder `successor`, complete or not at all.
+
+        Called once on every process of a distributed run; the first one writes.
+
+        Raises:
+            UserError: what the user can mend; anything else is a defect of the method.
+        """
+
+
+class Evaluator(Plugin):
+    """Measures models, several at once so that it can compare them fairly."""
+
+    @abstractmethod
+    def evaluate(self, models: Sequence[str], task: Task) -> list[dict[str, Any]]:
+        """One JSON-like record per model (ONNX folder or checkpoint folder), in the order given.
+
+        Raises:
+            UserError: what the user can mend.
+        """

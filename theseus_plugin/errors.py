@@ -1,0 +1,22 @@
+"""The one exception that is the user's to mend."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """A mistake or a condition outside the program: one line saying what is wrong, where, and what to do.
+
+    The command line prints it without a traceback and exits with status 2.
+    """
+
+
+def did_you_mean(word: str, valid: Iterable[str]) -> str:
+    """End of an error message: the valid word nearest to `word`, or the list of all valid ones."""
+    names = sorted(valid)
+    near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return "valid: " + (", ".join(names) or "none")

@@ -1,0 +1,75 @@
+"""Output folders that are complete or absent."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from theseus_plugin.errors import UserError
+
+
+def refuse_existing(folder: str | Path) -> None:
+    """Say before any work starts that `folder` is taken.
+
+    Raises:
+        UserError: something stands at `folder` already.
+    """
+    if os.path.lexists(folder):
+        raise UserError(f"{folder} exists already: choose another output, or remove it first")
+
+
+@contextmanager
+def complete_folder(folder: str | Path) -> Iterator[Path]:
+    """A folder to write into, renamed to `folder` when the block ends well and removed when it does not.
+
+    Raises:
+        UserError: `folder` exists already, or the disk was full or refused the write.
+    """
+    target = Path(folder)
+    refuse_existing(target)
+    partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
+    try:
+        partial.mkdir(parents=True)
+        yield partial
+        partial.rename(target)
+    except BaseException as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        reason = _disk_trouble(error)
+        if reason is None:
+            raise
+        raise UserError(f"cannot write {target}: {reason}; nothing was kept, free space or choose another output") from error
+
+
+def _disk_trouble(error: BaseException) -> str | None:
+    """Why the file system refused, or None for any other failure."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG):
+        return error.strerror or str(error)
+    # safetensors writes in Rust and passes the system's error on as text
+    if type(error).__name__ == "SafetensorError" and ("os error 28" in str(error) or "StorageFull" in str(error)):
+        return "No space left on device"
+    return None
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented JSON; refuses NaN, which is not JSON."""
+    path.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON.
+
+    Raises:
+        UserError: `path` is missing or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file") from None
+    except ValueError as error:
+        raise UserError(f"{path}: not valid JSON ({error})") from None

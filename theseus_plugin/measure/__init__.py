@@ -1,0 +1,1 @@
+"""Latency, size and accuracy of models, and the report."""

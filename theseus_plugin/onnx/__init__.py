@@ -1,0 +1,1 @@
+"""Checkpoint to ONNX: export, parity check, sessions."""

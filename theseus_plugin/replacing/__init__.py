@@ -1,0 +1,1 @@
+"""Progressive module replacing (BERT-of-Theseus): the switch, the schedules, the method."""

@@ -1,0 +1,1 @@
+"""All knowledge of the inside of a transformers model."""

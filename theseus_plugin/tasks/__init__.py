@@ -1,0 +1,1 @@
+"""Where examples and the metric come from."""

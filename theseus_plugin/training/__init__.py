@@ -1,0 +1,1 @@
+"""The one Accelerate loop that every method shares."""
