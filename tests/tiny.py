@@ -1,0 +1,111 @@
+"""Tiny random stock checkpoints with a tokenizer, saved in milliseconds."""
+
+from __future__ import annotations
+
+import string
+from pathlib import Path
+from typing import Any
+
+SPECIAL = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
+WORDS = [
+    "the",
+    "a",
+    "an",
+    "is",
+    "was",
+    "and",
+    "of",
+    "to",
+    "in",
+    "film",
+    "movie",
+    "good",
+    "bad",
+    "great",
+    "dull",
+    "not",
+]
+MAX_LENGTH = 64
+
+
+def vocabulary() -> list[str]:
+    """Special tokens, some whole words, then every printable ASCII character, alone and as a continuation."""
+    characters = sorted(set(string.printable.lower()) - set(string.whitespace))
+    return [*SPECIAL.values(), *WORDS, *characters, *(f"##{c}" for c in characters)]
+
+
+def save_tokenizer(folder: str | Path, model_type: str = "bert", **options: Any) -> Path:
+    """A lower-casing WordPiece tokenizer; only BERT's makes `token_type_ids`. ASCII never gives [UNK]."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    vocab = {token: i for i, token in enumerate(vocabulary())}
+    backend = Tokenizer(models.WordPiece(vocab, unk_token=SPECIAL["unk"]))
+    backend.normalizer = normalizers.BertNormalizer(lowercase=True)
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    backend.post_processor = processors.TemplateProcessing(
+        single="[CLS]:0 $A:0 [SEP]:0",
+        pair="[CLS]:0 $A:0 [SEP]:0 $B:1 [SEP]:1",
+        special_tokens=[(token, vocab[token]) for token in (SPECIAL["cls"], SPECIAL["sep"])],
+    )
+    inputs = ["input_ids", "attention_mask"]
+    if model_type == "bert":
+        inputs.insert(1, "token_type_ids")
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        model_input_names=inputs,
+        model_max_length=MAX_LENGTH,
+        **{f"{name}_token": token for name, token in SPECIAL.items()},
+        **options,
+    )
+    tokenizer.save_pretrained(folder)
+    return Path(folder)
+
+
+def tiny_config(model_type: str = "bert", num_labels: int = 2, layers: int = 6, **overrides: Any) -> Any:
+    """A configuration of the stock architecture: hidden 32, 2 heads, intermediate 64, 64 positions."""
+    from transformers import AutoConfig
+
+    common = {"vocab_size": len(vocabulary()), "pad_token_id": 0, "num_labels": num_labels}
+    if model_type == "distilbert":
+        sizes = {"dim": 32, "n_layers": layers, "n_heads": 2, "hidden_dim": 64}
+    else:
+        sizes = {
+            "hidden_size": 32,
+            "num_hidden_layers": layers,
+            "num_attention_heads": 2,
+            "intermediate_size": 64,
+        }
+    # RoBERTa counts positions from pad_token_id + 1
+    positions = MAX_LENGTH + 1 if model_type == "roberta" else MAX_LENGTH
+    values = common | sizes | {"max_position_embeddings": positions} | overrides
+    return AutoConfig.for_model(model_type, **values)
+
+
+def save_tiny(
+    folder: str | Path,
+    model_type: str = "bert",
+    num_labels: int = 2,
+    layers: int = 6,
+    head: bool = True,
+    seed: int = 0,
+    **overrides: Any,
+) -> Path:
+    """Save a random checkpoint (`model_type`: bert, roberta, distilbert) and its tokenizer; gives `folder`.
+
+    With `head` it is a sequence classifier of `num_labels` outputs, else the bare encoder. `overrides` are
+    fields of the configuration, such as `id2label` or `problem_type`. The same `seed` gives the same weights.
+    """
+    import torch
+    from transformers import AutoModel, AutoModelForSequenceClassification
+
+    config = tiny_config(model_type, num_labels, layers, **overrides)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = (AutoModelForSequenceClassification if head else AutoModel).from_config(config)
+        # biases and norms start out equal in every layer: one copied to the wrong place would not show
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(0.1 * torch.randn_like(parameter))
+    model.save_pretrained(folder)
+    return save_tokenizer(folder, model_type)
