@@ -9,7 +9,7 @@ from typing import Any
 from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 
-class EntryPointsHook(MetadataHookInterface):
+class EntryPointsHook(MetadataHookInterface):  # type: ignore[misc]
     """Fills the dynamic fields `scripts` and `entry-points` from the one list."""
 
     def update(self, metadata: dict[str, Any]) -> None:

@@ -1,3 +1,23 @@
 """Compress fine-tuned transformers by progressive module replacing, and measure what that bought."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
+__all__ = ["UserError", "bench", "compress", "export", "fit", "load_recipe"]
+
+if TYPE_CHECKING:
+    from theseus_plugin.api import bench, compress, export, fit
+    from theseus_plugin.errors import UserError
+    from theseus_plugin.recipe import load_recipe
+
+
+def __getattr__(name: str) -> Any:
+    """Import the public functions when they are first used: `import theseus_plugin` stays cheap."""
+    import importlib
+
+    homes = {"UserError": "errors", "load_recipe": "recipe"}
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{homes.get(name, 'api')}"), name)

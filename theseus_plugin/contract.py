@@ -34,6 +34,8 @@ class Plugin(ABC):
     """One line for listings."""
     Config: ClassVar[type[BaseModel]]
     """Its options: `Config.model_validate(mapping)` validates, `Config.model_json_schema()` describes."""
+    config: BaseModel
+    """The options of this instance, of class `Config`."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,9 @@ class Task(Plugin):
     """Name of the `transformers` auto class that loads a model with the head this task trains."""
 
     @abstractmethod
-    def load(self, checkpoint: str, splits: Sequence[str] = ("train", "validation"), new_head: bool = False) -> TaskData:
+    def load(
+        self, checkpoint: str, splits: Sequence[str] = ("train", "validation"), new_head: bool = False
+    ) -> TaskData:
         """Read `splits` and tokenise them with the tokenizer of `checkpoint` (a folder or a hub name).
 
         Label ids follow the checkpoint's own head, unless `new_head` says that the head is yet to be trained.

@@ -43,12 +43,20 @@ def complete_folder(folder: str | Path) -> Iterator[Path]:
         reason = _disk_trouble(error)
         if reason is None:
             raise
-        raise UserError(f"cannot write {target}: {reason}; nothing was kept, free space or choose another output") from error
+        raise UserError(
+            f"cannot write {target}: {reason}; nothing was kept, free space or choose another output"
+        ) from error
 
 
 def _disk_trouble(error: BaseException) -> str | None:
     """Why the file system refused, or None for any other failure."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG):
+    if isinstance(error, OSError) and error.errno in (
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EROFS,
+        errno.EACCES,
+        errno.EFBIG,
+    ):
         return error.strerror or str(error)
     # safetensors writes in Rust and passes the system's error on as text
     if type(error).__name__ == "SafetensorError" and ("os error 28" in str(error) or "StorageFull" in str(error)):

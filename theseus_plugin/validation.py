@@ -49,7 +49,9 @@ def _keys_at(model: type[BaseModel], location: Iterable[int | str]) -> set[str]:
         if fields:
             candidates = [m for f in fields for m in _models_in(f.annotation)]
         else:  # the tag of a discriminated union
-            candidates = [m for m in candidates if str(m.model_fields.get("name", _NoDefault).default) == step] or candidates
+            candidates = [
+                m for m in candidates if str(m.model_fields.get("name", _NoDefault).default) == step
+            ] or candidates
     return {name for m in candidates for name in m.model_fields}
 
 

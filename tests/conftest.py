@@ -1,0 +1,63 @@
+"""Fixtures shared by all tests: no network, a tiny predecessor, a toy task on files."""
+
+from __future__ import annotations
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import csv
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.tiny import save_tiny
+
+
+def write_reviews(path: Path, count: int, seed: int) -> Path:
+    """A CSV of short reviews, `text` and `label`, in which one word decides."""
+    chooser = random.Random(seed)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["text", "label"])
+        for _ in range(count):
+            label = chooser.randrange(2)
+            filler = [chooser.choice(["the", "film", "a", "movie", "was"]) for _ in range(chooser.randrange(1, 12))]
+            filler.insert(chooser.randrange(len(filler) + 1), "good" if label else "bad")
+            writer.writerow([" ".join(filler), label])
+    return path
+
+
+@pytest.fixture(scope="session")
+def reviews(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The `task` section of a recipe on toy files: 90 examples to train on, 29 to validate."""
+    folder = tmp_path_factory.mktemp("reviews")
+    return {
+        "name": "text-classification",
+        "train": str(write_reviews(folder / "train.csv", 90, seed=1)),
+        "validation": str(write_reviews(folder / "validation.csv", 29, seed=2)),
+        "text": "text",
+        "max_length": 32,
+    }
+
+
+@pytest.fixture(scope="session")
+def predecessor(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny random BERT classifier of six blocks."""
+    return save_tiny(tmp_path_factory.mktemp("predecessor") / "bert")
+
+
+@pytest.fixture
+def recipe(tmp_path: Path, predecessor: Path, reviews: dict[str, Any]) -> dict[str, Any]:
+    """A run of a second: six blocks to three, in fp32."""
+    training = {"epochs": 2, "batch_size": 8, "eval_steps": 6, "learning_rate": 1e-3, "precision": "fp32", "seed": 3}
+    return {
+        "model": str(predecessor),
+        "predecessor": str(predecessor),
+        "successor": str(tmp_path / "successor"),
+        "task": reviews,
+        "fit": training,
+        "method": {"name": "theseus", "successor_blocks": 3, "training": training},
+    }

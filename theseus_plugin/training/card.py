@@ -1,0 +1,71 @@
+"""The model card that lies in every folder we write."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from huggingface_hub import ModelCardData
+from transformers import PretrainedConfig
+
+from theseus_plugin.contract import Result
+
+_BODY = """---
+{metadata}
+---
+
+# {title}
+
+{story}
+
+| | before | after |
+| --- | --- | --- |
+{rows}
+
+Measured on the validation set ({examples:,} examples) in fp32. The checkpoint was chosen by `{metric}` on the same set,
+so expect a little less on new data. One seed ({seed}); see `result.json` for the full recipe, versions and every
+evaluation.
+
+## Use
+
+It is an ordinary `transformers` checkpoint:
+
+```python
+from transformers import {auto_class}, AutoTokenizer
+
+model = {auto_class}.from_pretrained("path/to/this/folder")
+tokenizer = AutoTokenizer.from_pretrained("path/to/this/folder")
+```
+"""
+
+
+def model_card(result: Result, config: PretrainedConfig) -> str:
+    """Markdown with metadata, for the `README.md` of the folder that `result` tells of."""
+    metadata = ModelCardData(library_name="transformers", tags=["theseus-plugin", result["kind"]])
+    return _BODY.format(
+        metadata=metadata.to_yaml(),
+        title=f"{config.num_hidden_layers}-block {config.model_type} for {result['recipe']['task']['name']}",
+        story=_story(result),
+        rows="\n".join(_rows(result)),
+        examples=result["training"]["examples"]["validation"],
+        metric=result["metric"],
+        seed=result["environment"]["seed"],
+        auto_class=config.architectures[0] if config.architectures else "AutoModel",
+    )
+
+
+def _story(result: Result) -> str:
+    if result["kind"] == "fit":
+        return f"Fine-tuned from `{result['model']}`."
+    return f"Compressed from `{result['model']}` with the method `{result['kind']}` of theseus-plugin."
+
+
+def _rows(result: Result) -> list[str]:
+    before: dict[str, Any] = {"parameters": result["parameters"]["before"], **result["before"]}
+    after: dict[str, Any] = {"parameters": result["parameters"]["after"], **result["after"]}
+    return [f"| {name} | {_cell(before.get(name))} | {_cell(value)} |" for name, value in after.items()]
+
+
+def _cell(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,}" if isinstance(value, int) else f"{100 * value:.2f}"

@@ -1,0 +1,37 @@
+"""The options of training, shared by every method that trains."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from theseus_plugin.validation import Options
+
+
+class TrainingConfig(Options):
+    """How to train. A step is one update of the weights by the optimizer, whatever the number of processes."""
+
+    epochs: float = Field(3.0, gt=0, description="Passes over the training set")
+    max_steps: int | None = Field(None, ge=1, description="Optimizer steps in all; replaces epochs")
+    batch_size: int = Field(32, ge=1, description="Examples per forward pass and process")
+    gradient_accumulation: int = Field(1, ge=1, description="Forward passes per optimizer step")
+    eval_batch_size: int = Field(64, ge=1, description="Examples per forward pass and process when evaluating")
+    eval_steps: int | None = Field(
+        None, ge=1, description="Optimizer steps between evaluations; default: ten evaluations in all"
+    )
+    learning_rate: float = Field(5e-5, gt=0, description="Peak learning rate of AdamW")
+    lr_schedule: Literal["linear", "cosine", "constant"] = Field(
+        "linear", description="After the warm-up, over all phases"
+    )
+    warmup_share: float = Field(
+        0.1, ge=0, lt=1, description="Share of all steps in which the learning rate rises from 0"
+    )
+    weight_decay: float = Field(0.01, ge=0, description="Of AdamW; none on biases and normalisation weights")
+    max_grad_norm: float | None = Field(1.0, gt=0, description="Clip the global gradient norm; null: no clipping")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="auto: bf16 autocast where the hardware computes in it, else fp32"
+    )
+    seed: int = Field(42, ge=0, description="Of new weights, dropout, data order and replacing draws")
+    trackers: tuple[str, ...] = Field((), description="Experiment trackers by their Accelerate names, e.g. tensorboard")
+    tracker_folder: str = Field("runs/trackers", description="Where trackers that write files put them")

@@ -1,0 +1,28 @@
+"""Validation metrics, each example counted once on any number of processes."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from theseus_plugin.contract import TaskData
+from theseus_plugin.training.batching import evaluation_loader
+
+
+def evaluate(model: nn.Module, data: TaskData, accelerator: Accelerator, batch_size: int) -> dict[str, float]:
+    """Metrics of `model`, which is in eval mode afterwards, on the validation split; the same on every process."""
+    loader = accelerator.prepare_data_loader(evaluation_loader(data, "validation", batch_size))
+    model.eval()
+    logits, labels = [], []
+    with torch.inference_mode():
+        for batch in loader:
+            answer = batch.pop("labels")
+            pair = accelerator.gather_for_metrics((model(**batch).logits.float(), answer))
+            logits.append(pair[0].cpu().numpy())
+            labels.append(pair[1].cpu().numpy())
+    seen = sum(map(len, labels))
+    if seen != len(data.splits["validation"]):
+        raise RuntimeError(f"evaluated {seen} examples of {len(data.splits['validation'])}")
+    return data.score(np.concatenate(logits), np.concatenate(labels))

@@ -1,0 +1,47 @@
+"""AdamW, its parameter groups, the learning rate, and how numbers are represented."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+from torch.optim.lr_scheduler import LRScheduler
+from transformers import get_scheduler
+
+from theseus_plugin.training.config import TrainingConfig
+
+
+def build_optimizer(parameters: Iterable[nn.Parameter], config: TrainingConfig) -> torch.optim.Optimizer:
+    """AdamW over `parameters`; vectors (biases and normalisation weights) are not decayed."""
+    chosen = list(parameters)
+    groups = [
+        {"params": [p for p in chosen if p.ndim > 1], "weight_decay": config.weight_decay},
+        {"params": [p for p in chosen if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
+
+
+def build_lr_schedule(optimizer: torch.optim.Optimizer, config: TrainingConfig, steps: int) -> LRScheduler:
+    """Warm-up, then the chosen decay. Stepped by the loop once per optimizer step; not to be prepared by
+    Accelerate, which would step it once per process.
+    """
+    schedule: LRScheduler = get_scheduler(
+        config.lr_schedule,
+        optimizer,
+        num_warmup_steps=round(config.warmup_share * steps),
+        num_training_steps=steps,
+    )
+    return schedule
+
+
+def resolve_precision(config: TrainingConfig, device: torch.device) -> str:
+    """`fp32` or `bf16`, after a look at what `device` computes in natively."""
+    if config.precision != "auto":
+        return config.precision
+    if device.type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        capabilities = torch.cpu.get_capabilities()
+        native = device.type == "cpu" and bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+    return "bf16" if native else "fp32"

@@ -1,0 +1,59 @@
+"""What a person sees of a training run: on standard error, from the first process only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import nn
+
+
+def in_words(figures: Mapping[str, float]) -> str:
+    """`p 0.53  loss 0.412`."""
+    return "  ".join(f"{name} {value:.4g}" for name, value in figures.items())
+
+
+class TrainingProgress:
+    """A bar with the phase, its figures and the time left on a terminal; a line per evaluation everywhere."""
+
+    def __init__(self, steps: int, shown: bool) -> None:
+        self._console = Console(stderr=True, quiet=not shown, highlight=False, soft_wrap=True)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[figures]}"),
+            TimeRemainingColumn(),
+            console=self._console,
+            disable=not (shown and self._console.is_terminal),
+        )
+        self._steps = steps
+        self._task = self._bar.add_task("", total=steps, figures="")
+
+    def __enter__(self) -> TrainingProgress:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def begins(self, phase: str, steps: int, model: nn.Module) -> None:
+        """Say what a phase trains and what it leaves alone."""
+        sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]
+        trained = sum(size for size, trains in sizes if trains)
+        self._console.print(
+            f"{phase}: {steps} steps, training {trained:,} parameters, {sum(s for s, _ in sizes) - trained:,} frozen"
+        )
+
+    def update(self, phase: str, step: int, figures: Mapping[str, float]) -> None:
+        """Move the bar to `step`."""
+        self._bar.update(self._task, completed=step, description=phase, figures=in_words(figures))
+
+    def evaluated(self, phase: str, step: int, figures: Mapping[str, float], best: bool) -> None:
+        """Print a line that stays."""
+        mark = "  (best so far)" if best else ""
+        self._console.print(f"step {step}/{self._steps}  {phase}  {in_words(figures)}{mark}", markup=False)

@@ -1,0 +1,187 @@
+"""A run from a checkpoint to a checkpoint: what stands around the loop, the same for every method that trains."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from accelerate import Accelerator, PartialState
+from accelerate.state import AcceleratorState
+from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
+from accelerate.utils import set_seed
+from rich.console import Console
+from transformers import AutoTokenizer, PreTrainedModel
+
+from theseus_plugin.contract import Result, Task
+from theseus_plugin.errors import UserError, did_you_mean
+from theseus_plugin.files import complete_folder, refuse_existing, write_json
+from theseus_plugin.provenance import environment
+from theseus_plugin.surgery.checkpoint import count_parameters, load_checkpoint
+from theseus_plugin.training.card import model_card
+from theseus_plugin.training.config import TrainingConfig
+from theseus_plugin.training.evaluation import evaluate
+from theseus_plugin.training.loop import Loop, Outcome
+from theseus_plugin.training.optimisation import resolve_precision
+
+
+class TrainingRun:
+    """Opens with the checks that cost nothing, starts Accelerate and reads the data; ends with `publish`.
+
+    Args:
+        kind: `fit`, or the name of the method.
+        source: checkpoint to start from, a folder or a hub name.
+        output: folder to write.
+        task: the task to train on.
+        options: everything the user chose beside the task, as it goes into `result.json`.
+        config: how to train.
+        new_head: whether the head of `source` is to be trained anew.
+
+    Raises:
+        UserError: `output` exists, an unknown or missing tracker, or what the task finds wrong with its data.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        source: str,
+        output: str,
+        task: Task,
+        options: dict[str, Any],
+        config: TrainingConfig,
+        new_head: bool = False,
+    ) -> None:
+        refuse_existing(output)
+        self.began = time.perf_counter()
+        self.kind = kind
+        self.source = source
+        self.output = output
+        self.task = task
+        self.config = config
+        self.recipe = {"task": {"name": task.name, **task.config.model_dump(mode="json")}, **options}
+        self.accelerator = start_accelerator(config, self.recipe)
+        self.new_head = new_head
+        with self.accelerator.main_process_first():
+            self.data = task.load(source, new_head=new_head)
+        self._say_truncated()
+
+    def load_model(self) -> PreTrainedModel:
+        """The source with the task's head, in fp32, on this process's device; new weights follow the seed."""
+        set_seed(self.config.seed)
+        model = load_checkpoint(self.source, self.task.auto_class, self.data.head if self.new_head else None)
+        self.parameters_before = count_parameters(model)
+        return model.to(self.accelerator.device)
+
+    def loop(self) -> Loop:
+        """The training loop over this run's data."""
+        return Loop(self.data, self.config, self.accelerator)
+
+    def evaluate(self, model: PreTrainedModel) -> dict[str, float]:
+        """Validation metrics in fp32."""
+        return evaluate(model, self.data, self.accelerator, self.config.eval_batch_size)
+
+    def publish(
+        self,
+        model: PreTrainedModel,
+        outcome: Outcome,
+        before: dict[str, float],
+        details: dict[str, Any] | None = None,
+    ) -> Result:
+        """Put the best weights into `model` and write it: stock checkpoint, tokenizer, model card, `result.json`.
+
+        Args:
+            model: the stock model that the weights of `outcome` belong to.
+            outcome: what the loop returned.
+            before: validation metrics of the source; empty where it had no head.
+            details: what the method has to say of its own, added to the record's `training`.
+
+        Raises:
+            UserError: the output cannot be written; nothing is left of it then.
+        """
+        model.load_state_dict(outcome.weights)
+        after = self.evaluate(model)
+        result = Result(
+            kind=self.kind,
+            model=self.source,
+            output=self.output,
+            metric=self.data.metric,
+            before=before,
+            after=after,
+            parameters={"before": self.parameters_before, "after": count_parameters(model)},
+            recipe=self.recipe,
+            training=self._training_record(outcome, details or {}),
+            environment=environment() | self._hardware(),
+        )
+        if self.accelerator.is_main_process:
+            with complete_folder(self.output) as folder:
+                model.save_pretrained(folder)
+                AutoTokenizer.from_pretrained(self.source).save_pretrained(folder)
+                (folder / "README.md").write_text(model_card(result, model.config), encoding="utf-8")
+                write_json(folder / "result.json", result)
+        self.accelerator.wait_for_everyone()
+        self.accelerator.end_training()
+        return result
+
+    def _training_record(self, outcome: Outcome, details: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "examples": {split: len(examples) for split, examples in self.data.splits.items()},
+            "truncated": dict(self.data.truncated),
+            "phases": outcome.phases,
+            "seconds": round(time.perf_counter() - self.began, 1),
+            "evaluation_seconds": round(outcome.evaluation_seconds, 1),
+            "best_step": outcome.best_step,
+            "evaluations": outcome.evaluations,
+            **details,
+        }
+
+    def _hardware(self) -> dict[str, Any]:
+        return {
+            "device": str(self.accelerator.device),
+            "processes": self.accelerator.num_processes,
+            "precision": "fp32" if self.accelerator.mixed_precision == "no" else self.accelerator.mixed_precision,
+            "seed": self.config.seed,
+        }
+
+    def _say_truncated(self) -> None:
+        console = Console(stderr=True, quiet=not self.accelerator.is_main_process, highlight=False)
+        for split, cut in self.data.truncated.items():
+            if cut:
+                console.print(f"{split}: {cut:,} of {len(self.data.splits[split]):,} examples were cut to max_length")
+
+
+def start_accelerator(config: TrainingConfig, recipe: dict[str, Any]) -> Accelerator:
+    """Accelerate as this run needs it: precision, accumulation, trackers.
+
+    Raises:
+        UserError: a tracker that is unknown or not installed.
+    """
+    _check_trackers(config.trackers)
+    AcceleratorState._reset_state()  # an earlier run in this process may have used another precision
+    precision = resolve_precision(config, PartialState().device)
+    accelerator = Accelerator(
+        mixed_precision="no" if precision == "fp32" else precision,
+        gradient_accumulation_steps=config.gradient_accumulation,
+        log_with=list(config.trackers) or None,
+        project_dir=config.tracker_folder if config.trackers else None,
+    )
+    accelerator.init_trackers("theseus-plugin", config=_flat(recipe))
+    return accelerator
+
+
+def _check_trackers(trackers: tuple[str, ...]) -> None:
+    available = {tracker.value for tracker in get_available_trackers()}
+    for name in trackers:
+        if name not in {tracker.value for tracker in LOGGER_TYPE_TO_CLASS}:
+            raise UserError(f"unknown tracker {name!r}: {did_you_mean(name, (t.value for t in LOGGER_TYPE_TO_CLASS))}")
+        if name not in available:
+            raise UserError(f"tracker {name!r} is not installed: pip install it, or remove it from training.trackers")
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, str | int | float | bool]:
+    """Nested options as `a.b` keys with plain values: trackers take nothing else."""
+    flat: dict[str, str | int | float | bool] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value if isinstance(value, str | int | float | bool) else str(value)
+    return flat
