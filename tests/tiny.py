@@ -55,8 +55,7 @@ def save_tokenizer(folder: str | Path, model_type: str = "bert", **options: Any)
         tokenizer_object=backend,
         model_input_names=inputs,
         model_max_length=MAX_LENGTH,
-        **{f"{name}_token": token for name, token in SPECIAL.items()},
-        **options,
+        **({f"{name}_token": token for name, token in SPECIAL.items()} | options),
     )
     tokenizer.save_pretrained(folder)
     return Path(folder)

@@ -20,3 +20,11 @@ def did_you_mean(word: str, valid: Iterable[str]) -> str:
     if near:
         return f"did you mean {near[0]!r}?"
     return "valid: " + (", ".join(names) or "none")
+
+
+def reason(error: BaseException) -> str:
+    """First line of the exception that started it all, for a message that quotes another library."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,64 @@
+"""The head a task trains, and whether a checkpoint has it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from theseus_plugin.errors import UserError
+
+REGRESSION = {"num_labels": 1, "problem_type": "regression"}
+
+
+def classifier(names: Sequence[str]) -> dict[str, Any]:
+    """Config fields of a head for one of the classes `names`, in id order."""
+    return {
+        "num_labels": len(names),
+        "id2label": dict(enumerate(names)),
+        "label2id": {name: i for i, name in enumerate(names)},
+        "problem_type": "single_label_classification",
+    }
+
+
+def classes_of(config: Any, checkpoint: str) -> list[str]:
+    """Names of the classes of a trained classifier, in id order.
+
+    Raises:
+        UserError: its head is of another kind.
+    """
+    if config.num_labels == 1 or config.problem_type not in (None, "single_label_classification"):
+        kind = config.problem_type or "regression"
+        raise UserError(
+            f"{checkpoint}: its head is for {kind} with {config.num_labels} output(s), not for one "
+            "of several classes: choose another task or another checkpoint"
+        )
+    return [config.id2label[i] for i in range(config.num_labels)]
+
+
+def require_regression(config: Any, checkpoint: str) -> None:
+    """Refuse a checkpoint whose head does not give one number.
+
+    Raises:
+        UserError: it has several outputs.
+    """
+    if config.num_labels != 1:
+        raise UserError(
+            f"{checkpoint}: its head has {config.num_labels} outputs, a regression needs 1: "
+            "choose another task or another checkpoint"
+        )
+
+
+def require_same_order(labels: Sequence[str], names: Sequence[str], checkpoint: str) -> None:
+    """Refuse `labels` that cannot be the classes `names` of a checkpoint; names it lacks are taken as new.
+
+    Raises:
+        UserError: another number of classes, or one of them under another id.
+    """
+    if len(labels) != len(names):
+        raise UserError(f"labels: {len(labels)} are given, but {checkpoint} has {len(names)} classes")
+    for i, label in enumerate(labels):
+        if label in names and names.index(label) != i:
+            raise UserError(
+                f"labels: {label!r} is given as id {i}, but {checkpoint} has it as id {names.index(label)}: "
+                f"give {', '.join(names)}, or nothing"
+            )

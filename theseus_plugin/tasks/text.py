@@ -1,0 +1,192 @@
+"""Tasks on a text or a pair of texts: one of several classes, or a number."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from theseus_plugin.contract import Task, TaskData
+from theseus_plugin.errors import UserError
+from theseus_plugin.validation import Options
+
+if TYPE_CHECKING:
+    from theseus_plugin.tasks.reading import Rows
+
+
+class TextOptions(Options):
+    """Where the examples are, and how they are read."""
+
+    data: str | None = Field(
+        None,
+        description="A folder saved by `datasets`' save_to_disk, a folder of data files, or the name of a "
+        "data set on the hub. Either this, or the files `train` and `validation`.",
+    )
+    subset: str | None = Field(
+        None, description="The configuration of `data`, for data sets that have several."
+    )
+    train: str | None = Field(
+        None, description="The training file; with `data`, the name of the split (default: train)."
+    )
+    validation: str | None = Field(
+        None, description="The validation file; with `data`, the name of the split (default: validation)."
+    )
+    text: str | list[str] = Field(description="The column of the text, or the two columns of a pair.")
+    label: str = Field("label", description="The column of the label.")
+    quoting: Literal["auto", "literal", "csv"] = Field(
+        "auto",
+        description="Quotes in CSV and TSV: `literal` characters, or `csv` quoting; auto: literal for TSV.",
+    )
+    max_length: int = Field(
+        128,
+        ge=8,
+        description="Longer inputs are cut to so many tokens, special ones included; "
+        "never more than the checkpoint takes.",
+    )
+
+    @field_validator("text")
+    @classmethod
+    def _one_or_two(cls, text: str | list[str]) -> str | list[str]:
+        if isinstance(text, list) and len(text) not in (1, 2):
+            raise ValueError("name one column, or the two columns of a pair")
+        return text
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.data is None and self.train is None and self.validation is None:
+            raise ValueError("no examples: give either `data`, or the files `train` and `validation`")
+        if self.data is None and self.subset is not None:
+            raise ValueError("`subset` is a configuration of `data`, which is not given")
+        return self
+
+
+class ClassificationOptions(TextOptions):
+    """Options of `text-classification`."""
+
+    metrics: list[Literal["accuracy", "f1", "matthews"]] = Field(
+        ["accuracy"],
+        min_length=1,
+        description="The first one chooses the best checkpoint. f1 is that of the class with id 1 where "
+        "there are two classes, the mean over the classes where there are more.",
+    )
+    labels: list[str] | None = Field(
+        None,
+        min_length=2,
+        description="The classes in the order of their ids. Default: those of the checkpoint; for a new "
+        "head, those of the training examples, sorted.",
+    )
+
+
+class RegressionOptions(TextOptions):
+    """Options of `text-regression`."""
+
+    metrics: list[Literal["pearson", "spearman"]] = Field(
+        ["pearson", "spearman"], min_length=1, description="The first one chooses the best checkpoint."
+    )
+
+
+class _TextTask(Task):
+    """What classification and regression share: reading, tokenising, padding."""
+
+    auto_class = "AutoModelForSequenceClassification"
+    label_dtype: ClassVar[Literal["int64", "float32"]]
+    Config: ClassVar[type[ClassificationOptions] | type[RegressionOptions]]
+
+    def __init__(self, config: ClassificationOptions | RegressionOptions) -> None:
+        self.config = config
+
+    def load(
+        self, checkpoint: str, splits: Sequence[str] = ("train", "validation"), new_head: bool = False
+    ) -> TaskData:
+        """See `Task.load`.
+
+        Raises:
+            UserError: a missing file, column, text or label; a label or a head that does not fit; no rows.
+        """
+        from theseus_plugin.tasks.metrics import scorer
+        from theseus_plugin.tasks.pretrained import load_config, load_tokenizer
+        from theseus_plugin.tasks.tokens import Padding, longest_input, tokenize
+
+        config, tokenizer = load_config(checkpoint), load_tokenizer(checkpoint)
+        rows = {split: self._rows(split) for split in splits}
+        labels, head = self._labels(rows, None if new_head else config, checkpoint)
+        columns = [self.config.text] if isinstance(self.config.text, str) else self.config.text
+        length = min(self.config.max_length, longest_input(tokenizer, config))
+        tokenized = {
+            split: tokenize(tokenizer, [rows[split].texts(name) for name in columns], labels[split], length)
+            for split in splits
+        }
+        return TaskData(
+            splits={split: examples for split, (examples, _) in tokenized.items()},
+            collate=Padding.of(tokenizer, self.label_dtype),
+            score=scorer(self.config.metrics),
+            metric=self.config.metrics[0],
+            head=head,
+            truncated={split: cut for split, (_, cut) in tokenized.items()},
+        )
+
+    def _rows(self, split: str) -> Rows:
+        from theseus_plugin.tasks.reading import read_data, read_files
+
+        given: str | None = getattr(self.config, split)
+        if self.config.data is not None:
+            return read_data(self.config.data, self.config.subset, given or split, self.config.quoting)
+        if given is None:
+            raise UserError(
+                f"task {self.name}: no {split} examples: give the file as `{split}`, or give `data`"
+            )
+        return read_files([given], self.config.quoting)
+
+    @abstractmethod
+    def _labels(
+        self, rows: Mapping[str, Rows], config: Any, checkpoint: str
+    ) -> tuple[Mapping[str, Sequence[float]], Mapping[str, Any]]:
+        """Labels by split, and the head; `config` is the checkpoint's, or None for a new head."""
+
+
+class TextClassification(_TextTask):
+    """One of several classes for a text or a pair of texts."""
+
+    name = "text-classification"
+    summary = "classify a text or a pair of texts, from CSV, TSV, JSON, Parquet, a saved folder or the hub"
+    Config = ClassificationOptions
+    label_dtype = "int64"
+    config: ClassificationOptions
+
+    def _labels(
+        self, rows: Mapping[str, Rows], config: Any, checkpoint: str
+    ) -> tuple[Mapping[str, Sequence[float]], Mapping[str, Any]]:
+        from theseus_plugin.tasks.heads import classes_of, classifier, require_same_order
+        from theseus_plugin.tasks.labels import class_ids, new_classes
+
+        column, given = self.config.label, self.config.labels
+        if config is None:
+            names = given or new_classes(rows["train"] if "train" in rows else self._rows("train"), column)
+            return class_ids(rows, column, names), classifier(names)
+        names = classes_of(config, checkpoint)
+        if given:
+            require_same_order(given, names, checkpoint)
+        return class_ids(rows, column, given or names), classifier(names)
+
+
+class TextRegression(_TextTask):
+    """A number for a text or a pair of texts."""
+
+    name = "text-regression"
+    summary = "predict a number for a text or a pair of texts, from the same sources as text-classification"
+    Config = RegressionOptions
+    label_dtype = "float32"
+
+    def _labels(
+        self, rows: Mapping[str, Rows], config: Any, checkpoint: str
+    ) -> tuple[Mapping[str, Sequence[float]], Mapping[str, Any]]:
+        from theseus_plugin.tasks.heads import REGRESSION, require_regression
+        from theseus_plugin.tasks.labels import scores
+
+        if config is not None:
+            require_regression(config, checkpoint)
+        return {
+            split: scores(split_rows, self.config.label) for split, split_rows in rows.items()
+        }, REGRESSION

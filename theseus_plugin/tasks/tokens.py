@@ -1,0 +1,77 @@
+"""Text to token ids with the checkpoint's own tokenizer, and batches padded to their longest example."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from theseus_plugin.contract import Features
+
+BATCH = 4096
+"""Texts per call of the tokenizer: enough for its threads, little enough to bound its memory."""
+
+
+def tokenize(
+    tokenizer: Any, columns: Sequence[Sequence[str]], labels: Sequence[float], max_length: int
+) -> tuple[list[dict[str, Any]], int]:
+    """Examples as plain dicts of lists, and how many of them were cut.
+
+    Args:
+        tokenizer: A fast tokenizer.
+        columns: The texts; two columns of equal length make pairs.
+        labels: One per example, kept under `labels`.
+        max_length: In tokens, special ones included; of a pair the longer text is cut first.
+    """
+    examples: list[dict[str, Any]] = []
+    cut = 0
+    for start in range(0, len(labels), BATCH):
+        texts = [list(column[start : start + BATCH]) for column in columns]
+        encoded = tokenizer(*texts, truncation=True, max_length=max_length)
+        cut += sum(1 for encoding in encoded.encodings if encoding.overflowing)
+        names = list(encoded.keys())
+        examples.extend(
+            {**dict(zip(names, values, strict=True)), "labels": label}
+            for *values, label in zip(*encoded.values(), labels[start : start + BATCH], strict=True)
+        )
+    return examples, cut
+
+
+@dataclass(frozen=True)
+class Padding:
+    """Stacks examples, padded to the longest among them on the tokenizer's side; it pickles."""
+
+    fill: dict[str, int]
+    """The padding value by input; 0 for those not named."""
+    left: bool
+    label_dtype: str
+
+    @classmethod
+    def of(cls, tokenizer: Any, label_dtype: str) -> Padding:
+        """The padding that `tokenizer` would do."""
+        fill = {"input_ids": tokenizer.pad_token_id, "token_type_ids": tokenizer.pad_token_type_id}
+        return cls(fill, tokenizer.padding_side == "left", label_dtype)
+
+    def __call__(self, examples: Sequence[Features]) -> dict[str, np.ndarray]:
+        """Inputs as int64 of shape (batch, length), `labels` of shape (batch,)."""
+        length = max(len(example["input_ids"]) for example in examples)
+        batch = {
+            name: np.full((len(examples), length), self.fill.get(name, 0), dtype=np.int64)
+            for name in examples[0]
+            if name != "labels"
+        }
+        for name, rows in batch.items():
+            for row, example in zip(rows, examples, strict=True):
+                size = len(example[name])
+                row[length - size if self.left else 0 :][:size] = example[name]
+        return batch | {
+            "labels": np.array([example["labels"] for example in examples], dtype=self.label_dtype)
+        }
+
+
+def longest_input(tokenizer: Any, config: Any) -> int:
+    """How many tokens a checkpoint takes at most, as far as it says."""
+    positions = getattr(config, "max_position_embeddings", None) or tokenizer.model_max_length
+    return int(min(tokenizer.model_max_length, positions))
