@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import Any
 
 import pytest
 
-LAUNCH = [sys.executable, "-m", "accelerate.commands.launch", "--num_processes", "2", "--cpu"]
+LAUNCH = [str(Path(sys.executable).with_name("accelerate")), "launch", "--num_processes", "2", "--cpu"]
+TWO_RANKS = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
 
 
-def launch(*command: str) -> str:
-    process = subprocess.run([*LAUNCH, *command], capture_output=True, text=True, timeout=300, check=False)
+def run(*command: str) -> str:
+    environment = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    process = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=environment)
     assert process.returncode == 0, process.stderr[-3000:]
     return process.stdout
 
@@ -68,10 +71,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory, predecessor: Path, reviews: d
         path.write_text(json.dumps(recipe))
         (folder / f"{name}-records").mkdir()
         arguments = [str(folder / "worker.py"), str(path), str(folder / f"{name}-records")]
-        if name == "two":
-            launch(*arguments)
-        else:
-            subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
+        run(*(TWO_RANKS if name == "two" else [sys.executable]), *arguments)
         ranks = sorted((folder / f"{name}-records").iterdir())
         records[name] = [json.loads(rank.read_text()) for rank in ranks]
     return records
@@ -100,7 +100,7 @@ def test_metrics_count_each_example_once(runs: dict[str, Any]) -> None:
 def test_the_command_as_users_type_it(recipe: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "recipe.yaml"
     path.write_text(json.dumps(recipe))
-    stdout = launch("-m", "theseus_plugin", "compress", str(path), "--json")
+    stdout = run(*LAUNCH, "-m", "theseus_plugin", "compress", str(path), "--json")
     printed = json.loads(stdout)
     assert printed["environment"]["processes"] == 2
     assert printed == json.loads((Path(recipe["successor"]) / "result.json").read_text())

@@ -1,0 +1,39 @@
+"""`accelerate launch --cpu --num_processes N` starts one process, not N: start the ones that were asked for.
+
+Without mpirun, Accelerate's launcher leaves the ranks of a CPU run to MPI and quietly runs the program once. A user
+who asked for two processes would get one. So the process that finds itself alone starts over under torchrun.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+_RANKS = ("RANK", "PMI_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK")
+
+
+def start_missing_ranks() -> None:
+    """Replace this process by torchrun with the launcher's number of processes; return if all is well already."""
+    # The launcher sets an address to meet at if and only if it was asked for several processes.
+    alone = "MASTER_ADDR" in os.environ and not any(name in os.environ for name in _RANKS)
+    if not alone or os.environ.get("ACCELERATE_USE_CPU", "").lower() not in ("true", "1"):
+        return
+    processes = _asked_for()
+    if processes is None:
+        return
+    del os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"]
+    torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
+    os.execv(sys.executable, [sys.executable, *torchrun, "-m", "theseus_plugin", *sys.argv[1:]])
+
+
+def _asked_for() -> int | None:
+    """`--num_processes` of the parent if that is Accelerate's launcher on a single machine, else None."""
+    import psutil
+    from accelerate.commands.launch import launch_command_parser
+
+    words = psutil.Process(os.getppid()).cmdline()
+    starts = [i for i, word in enumerate(words) if word in ("launch", "accelerate.commands.launch")]
+    if not starts:
+        return None
+    arguments, _ = launch_command_parser().parse_known_args(words[starts[0] + 1 :])
+    return arguments.num_processes if (arguments.num_machines or 1) == 1 else None
