@@ -51,9 +51,11 @@ def _accuracy(records: Sequence[Record]) -> str | None:
         if record in have:
             x = record["latency"]["shapes"][shape]["median_ms"]
             y = record["accuracy"]["metrics"][metric]
-            axes.plot(x, y, "o", markersize=9, color=COLOURS[at % len(COLOURS)], label=record["model"])
+            axes.plot(
+                x, y, "o", markersize=9, color=COLOURS[at % len(COLOURS)], label=_short(record["model"])
+            )
+    axes.margins(x=0.1, y=0.25)
     axes.set_xlim(left=0)
-    axes.margins(y=0.25)
     axes.set_xlabel(f"ms per call of {shape} (batch x length), median; left is faster")
     axes.set_ylabel(f"{metric}, up is better")
     axes.legend(frameon=False)
@@ -76,11 +78,16 @@ def _latency(records: Sequence[Record]) -> str | None:
                 bar = axes.barh(at, timed["median_ms"], color=COLOURS[at % len(COLOURS)])
                 axes.bar_label(bar, fmt="%.3g", label_type="center", color="white")
         axes.set_title(shape, fontsize=10)
-        names = [record["model"] for record in records] if place == 1 else []
+        names = [_short(record["model"]) for record in records] if place == 1 else []
         axes.set_yticks(range(len(records)) if place == 1 else [], names)
         axes.set_ylim(len(records) - 0.4, -0.6)
     figure.supxlabel("median ms per call; shorter is faster", fontsize=10, color=_INK)
     return _svg(figure, "Milliseconds per call by shape")
+
+
+def _short(name: str) -> str:
+    """The end of a long path, which is what tells models apart."""
+    return name if len(name) <= 28 else f"...{name[-25:]}"
 
 
 def _svg(figure: Any, label: str) -> str:

@@ -91,7 +91,8 @@ def _html_table(records: Sequence[Record]) -> str:
     headings, body = rows(records)
     head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
     lines = "\n".join("<tr>" + "".join(map(_html_cell, row)) + "</tr>" for row in body)
-    return f'<div class="wide"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{lines}\n</tbody>\n</table></div>'
+    content = f"<thead><tr>{head}</tr></thead>\n<tbody>\n{lines}\n</tbody>"
+    return f'<div class="wide"><table>\n{content}\n</table></div>'
 
 
 def _html_cell(cell: Cell) -> str:

@@ -20,14 +20,7 @@ if TYPE_CHECKING:
 
 _BLOCKS = ("num_hidden_layers", "n_layers", "num_layers", "n_layer")
 _NOT_WEIGHTS = {"int64", "int32", "bool"}
-_NAMES = {
-    "F64": "float64",
-    "F32": "float32",
-    "F16": "float16",
-    "BF16": "bfloat16",
-    "I64": "int64",
-    "I32": "int32",
-}
+_KINDS = {"F": "float", "BF": "bfloat", "I": "int", "U": "uint"}
 
 
 class SizeConfig(Options):
@@ -109,5 +102,11 @@ def safetensors_counts(file: Path) -> Counter[str]:
             raise UserError(f"{file} cannot be read as safetensors: save the model again") from None
     counts: Counter[str] = Counter()
     for dtype, shape in tensors:
-        counts[_NAMES.get(dtype, dtype.lower())] += math.prod(shape)
+        counts[_dtype(dtype)] += math.prod(shape)
     return counts
+
+
+def _dtype(name: str) -> str:
+    """The name that numpy has for a dtype of safetensors: `float32` for `F32`."""
+    kind = name.rstrip("0123456789")
+    return _KINDS.get(kind, kind.lower()) + name[len(kind) :]
