@@ -1,0 +1,71 @@
+import hashlib
+
+import numpy as np
+import onnx
+import pytest
+
+from tests.support_models import Sentences
+from theseus_plugin.errors import UserError
+from theseus_plugin.measure.size import Size, SizeConfig, onnx_counts, safetensors_counts
+
+
+def test_a_checkpoint(models):
+    from transformers import AutoModelForSequenceClassification
+
+    [record] = Size(SizeConfig()).evaluate([str(models / "bert")], Sentences())
+    file = models / "bert/model.safetensors"
+    stock = AutoModelForSequenceClassification.from_pretrained(models / "bert")
+    assert record["bytes"] == len(file.read_bytes())
+    assert record["parameters"] == stock.num_parameters() == record["parameters_by_dtype"]["float32"]
+    assert record["blocks"] == 2
+    assert record["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def test_its_export(models):
+    from transformers import AutoModelForSequenceClassification
+
+    [record] = Size(SizeConfig()).evaluate([str(models / "bert-onnx")], Sentences())
+    stock = AutoModelForSequenceClassification.from_pretrained(models / "bert")
+    assert record["bytes"] == (models / "bert-onnx/model.onnx").stat().st_size
+    # all weights and no copy of any; fusion adds a few constants at most
+    assert stock.num_parameters() <= record["parameters"] <= stock.num_parameters() + 64
+    assert record["blocks"] == 2
+
+
+def test_counts_by_dtype(tmp_path):
+    from safetensors.numpy import save_file
+
+    tensors = {
+        "a": np.zeros((3, 4), np.float32),
+        "b": np.zeros(5, np.float16),
+        "c": np.zeros((), np.int64),
+        "d": np.zeros((2, 2), np.int8),
+    }
+    save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    graph = onnx.helper.make_graph(
+        [], "g", [], [], [onnx.numpy_helper.from_array(v, k) for k, v in tensors.items()]
+    )
+    onnx.save(onnx.helper.make_model(graph), tmp_path / "model.onnx")
+    expected = {"float32": 12, "float16": 5, "int64": 1, "int8": 4}
+    assert onnx_counts(tmp_path / "model.onnx") == expected
+    assert safetensors_counts(tmp_path / "model.safetensors") == expected
+    (tmp_path / "config.json").write_text("{}")
+    [record] = Size(SizeConfig()).evaluate([str(tmp_path / "model.onnx")], Sentences())
+    assert (record["parameters"], record["blocks"]) == (12 + 5 + 4, None)
+
+
+def test_weights_in_other_files_are_refused(models, tmp_path):
+    model = onnx.load(models / "bert-onnx/model.onnx")
+    onnx.save(model, tmp_path / "model.onnx", save_as_external_data=True, size_threshold=0)
+    with pytest.raises(UserError, match="weights in other files"):
+        onnx_counts(tmp_path / "model.onnx")
+
+
+@pytest.mark.parametrize("content", [b"", b"short", b"\xff" * 64, b"\x02" + b"\0" * 7 + b"[]"])
+def test_files_that_are_something_else(tmp_path, content):
+    (tmp_path / "x").write_bytes(content)
+    with pytest.raises(UserError, match="cannot be read as safetensors"):
+        safetensors_counts(tmp_path / "x")
+    if content and content != b"short":
+        with pytest.raises(UserError, match="cannot be read as ONNX"):
+            onnx_counts(tmp_path / "x")

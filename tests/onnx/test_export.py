@@ -1,0 +1,176 @@
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from tests.support_models import Sentences, sentences, torch_logits
+from tests.tiny import save_tiny
+from theseus_plugin.errors import UserError
+from theseus_plugin.onnx import export as exporting
+from theseus_plugin.onnx.export import export
+
+
+@pytest.fixture(scope="module", params=["bert", "roberta", "distilbert"])
+def exported(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp(request.param)
+    save_tiny(folder / "checkpoint", request.param, layers=2, num_labels=3)
+    record = export(str(folder / "checkpoint"), str(folder / "onnx"), Sentences())
+    return request.param, folder, record
+
+
+def plain_session(folder):
+    return onnxruntime.InferenceSession(str(folder / "onnx/model.onnx"), providers=["CPUExecutionProvider"])
+
+
+def test_logits_equal_those_of_the_stock_model_at_shapes_never_exported(exported):
+    from transformers import AutoTokenizer
+
+    _, folder, _ = exported
+    texts = ["film", *sentences(9)[4:], "good " * 58]  # up to 60 tokens; the examples end at 42
+    tokenizer = AutoTokenizer.from_pretrained(folder / "onnx")
+    session = plain_session(folder)
+    expected = torch_logits(folder / "checkpoint", texts)
+    together = session.run(["logits"], dict(tokenizer(texts, padding=True, return_tensors="np")))[0]
+    np.testing.assert_allclose(together, expected, atol=1e-5)
+    for text, logits in zip(texts, expected, strict=True):
+        alone = session.run(["logits"], dict(tokenizer([text], return_tensors="np")))[0]
+        np.testing.assert_allclose(alone[0], logits, atol=1e-5)
+
+
+def test_left_padding_is_no_different(exported):
+    """The optimizer's default turns the mask into a length, which is wrong here."""
+    from transformers import AutoTokenizer
+
+    _, folder, _ = exported
+    tokenizer = AutoTokenizer.from_pretrained(folder / "onnx", padding_side="left")
+    batch = dict(tokenizer(["good film", "a dull movie and a bad one"], padding=True, return_tensors="np"))
+    assert batch["attention_mask"][0, 0] == 0
+    import torch
+    from transformers import AutoModelForSequenceClassification
+
+    model = AutoModelForSequenceClassification.from_pretrained(folder / "checkpoint").eval()
+    with torch.no_grad():
+        expected = model(**{k: torch.from_numpy(v) for k, v in batch.items()}).logits.numpy()
+    np.testing.assert_allclose(plain_session(folder).run(None, batch)[0], expected, atol=1e-5)
+
+
+def test_inputs_are_those_the_tokenizer_makes(exported):
+    name, folder, record = exported
+    expected = {"input_ids", "attention_mask"} | ({"token_type_ids"} if name == "bert" else set())
+    session = plain_session(folder)
+    assert {i.name for i in session.get_inputs()} == expected == set(record["inputs"])
+    assert [o.name for o in session.get_outputs()] == ["logits"]
+
+
+def test_attention_is_fused_once_per_layer(exported):
+    _, folder, record = exported
+    graph = onnx.load(folder / "onnx/model.onnx").graph
+    counted = [node.op_type for node in graph.node]
+    assert record["fusion"]["applied"]
+    assert counted.count("Attention") == record["fusion"]["nodes"]["Attention"] == 2
+    assert counted.count("BiasGelu") == record["fusion"]["nodes"]["BiasGelu"] == 2
+    assert "Softmax" not in counted
+
+
+def test_record_names_source_and_file(exported):
+    import hashlib
+
+    _, folder, record = exported
+
+    def sha256(path):
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+
+    assert json.loads((folder / "onnx/export.json").read_text()) == record
+    assert record["source"]["sha256"] == sha256(folder / "checkpoint/model.safetensors")
+    assert record["file"]["sha256"] == sha256(folder / "onnx/model.onnx")
+    assert record["file"]["bytes"] == (folder / "onnx/model.onnx").stat().st_size
+    assert record["parity"]["label_agreement"] == 1.0
+    assert record["parity"]["examples"] == 37
+    lengths = sorted(len(e["input_ids"]) for e in Sentences().load(folder / "onnx").splits["validation"])
+    assert record["parity"]["lengths"] == [lengths[0], lengths[-1]]
+    assert {p.name for p in (folder / "onnx").iterdir()} >= {"model.onnx", "config.json", "tokenizer.json"}
+    assert not (folder / "onnx/fused.onnx").exists()
+
+
+def perturbed(convert):
+    def convert_and_spoil(model, batch, file, opset):
+        convert(model, batch, file, opset)
+        graph = onnx.load(file)
+        weight = next(t for t in graph.graph.initializer if t.name.endswith("classifier.weight"))
+        values = onnx.numpy_helper.to_array(weight) + np.float32(0.01)
+        weight.CopyFrom(onnx.numpy_helper.from_array(values, weight.name))
+        onnx.save(graph, file)
+
+    return convert_and_spoil
+
+
+def test_a_spoiled_weight_fails_the_gate_and_keeps_nothing(tmp_path, monkeypatch):
+    save_tiny(tmp_path / "checkpoint", layers=1)
+    monkeypatch.setattr(exporting, "convert", perturbed(exporting.convert))
+    with pytest.raises(
+        UserError, match=r"differs from its checkpoint by up to .* in the logits .*nothing was kept"
+    ):
+        export(str(tmp_path / "checkpoint"), str(tmp_path / "onnx"), Sentences())
+    assert [p.name for p in tmp_path.iterdir()] == ["checkpoint"]
+
+
+def test_a_fusion_that_changes_logits_is_not_kept(tmp_path, monkeypatch):
+    save_tiny(tmp_path / "checkpoint", layers=1)
+    real = exporting.fusion.fuse
+
+    def fuse_wrongly(plain, fused, heads, width):
+        nodes = real(plain, fused, heads, width)
+        graph = onnx.load(fused)
+        for node in graph.graph.node:
+            if node.op_type == "Attention":
+                heads = next(a for a in node.attribute if a.name == "num_heads")
+                heads.i = 4
+        onnx.save(graph, fused)
+        return nodes
+
+    monkeypatch.setattr(exporting.fusion, "fuse", fuse_wrongly)
+    record = export(str(tmp_path / "checkpoint"), str(tmp_path / "onnx"), Sentences())
+    assert not record["fusion"]["applied"]
+    assert "differs from its checkpoint" in record["fusion"]["reason"]
+    assert record["parity"]["largest_difference"] < 1e-5
+    assert "Attention" not in {n.op_type for n in onnx.load(tmp_path / "onnx/model.onnx").graph.node}
+
+
+def test_an_optimizer_that_breaks_down_leaves_the_plain_graph(tmp_path, monkeypatch):
+    save_tiny(tmp_path / "checkpoint", layers=1)
+
+    def fail(*arguments):
+        raise KeyError("pattern")
+
+    monkeypatch.setattr(exporting.fusion, "fuse", fail)
+    record = export(str(tmp_path / "checkpoint"), str(tmp_path / "onnx"), Sentences())
+    assert record["fusion"] == {"applied": False, "reason": "KeyError: 'pattern'", "nodes": {}}
+
+
+def test_export_is_silent(tmp_path, capfd):
+    save_tiny(tmp_path / "checkpoint", layers=1)
+    capfd.readouterr()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        export(str(tmp_path / "checkpoint"), str(tmp_path / "onnx"), Sentences())
+    assert [str(w.message) for w in caught if w.category is not ResourceWarning] == []
+    assert capfd.readouterr() == ("", "")
+
+
+def test_existing_output_is_refused_before_any_work(tmp_path):
+    (tmp_path / "onnx").mkdir()
+    with pytest.raises(UserError, match="exists already"):
+        export(str(tmp_path / "absent"), str(tmp_path / "onnx"), Sentences())
+
+
+@pytest.mark.parametrize("missing", ["config.json", "model.safetensors"])
+def test_no_checkpoint_folder(tmp_path, missing):
+    save_tiny(tmp_path / "checkpoint", layers=1)
+    Path(tmp_path, "checkpoint", missing).unlink()
+    with pytest.raises(UserError, match=f"has no {missing}"):
+        export(str(tmp_path / "checkpoint"), str(tmp_path / "onnx"), Sentences())
+    assert not (tmp_path / "onnx").exists()

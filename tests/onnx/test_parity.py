@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+
+from theseus_plugin.errors import UserError
+from theseus_plugin.onnx import parity
+
+
+def example(length):
+    return {"input_ids": list(range(length))}
+
+
+def collate(batch):
+    width = max(len(e["input_ids"]) for e in batch)
+    return {
+        "input_ids": np.array([e["input_ids"] + [0] * (width - len(e["input_ids"])) for e in batch]),
+        "labels": np.zeros(len(batch)),
+    }
+
+
+def test_spread_takes_shortest_longest_and_between():
+    examples = [example(n) for n in (9, 3, 30, 12, 21, 6, 27, 18, 15, 24)]
+    assert [len(e["input_ids"]) for e in parity.spread(examples, 4)] == [3, 12, 21, 30]
+    assert len(parity.spread(examples, 64)) == 10
+
+
+def test_batches_hold_every_example_padded_and_some_alone():
+    chosen = [example(n) for n in range(1, 21)]
+    batches = parity.batches(chosen, collate, ["input_ids"])
+    padded = [b["input_ids"] for b in batches if len(b["input_ids"]) > 1]
+    alone = [b["input_ids"].shape[1] for b in batches if len(b["input_ids"]) == 1]
+    lengths = [int((row > 0).sum()) + 1 for ids in padded for row in ids]
+    assert sorted(lengths) == list(range(1, 21))
+    assert all(len({int((row > 0).sum()) for row in ids}) > 1 for ids in padded)
+    assert {1, 20} <= set(alone)
+    assert all(set(b) == {"input_ids"} for b in batches)
+
+
+def compare(given, expected, tolerance=1e-4):
+    against = parity.Reference([{}], [np.array(expected)], 2, (1, 2))
+    return parity.check(lambda batch: np.array(given), against, tolerance)
+
+
+def test_figures_of_a_pass():
+    record = compare([[0.1, 0.5], [0.3, 0.2]], [[0.1, 0.50004], [0.30002, 0.2]])
+    assert record["largest_difference"] == pytest.approx(4e-5)
+    assert record["mean_difference"] == pytest.approx(1.5e-5)
+    assert record["label_agreement"] == 1.0
+
+
+def test_a_single_logit_has_no_label():
+    assert compare([[0.5], [0.2]], [[0.5], [0.2]])["label_agreement"] is None
+
+
+def test_failure_says_the_figures():
+    with pytest.raises(
+        UserError, match=r"up to 0\.2 .*mean 0\.05, 50\.0% equal labels, 2 examples, allowed 0\.0001"
+    ):
+        compare([[0.1, 0.5], [0.4, 0.3]], [[0.1, 0.5], [0.2, 0.3]])
+
+
+def test_not_a_number_fails():
+    with pytest.raises(UserError, match="nan"):
+        compare([[np.nan, 0.5]], [[0.1, 0.5]], tolerance=1e9)

@@ -1,0 +1,41 @@
+"""Fusion of an exported graph by ONNX Runtime's optimizer for transformers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from theseus_plugin.onnx.quiet import quiet
+
+
+def fuse(plain: Path, fused: Path, heads: int, width: int) -> dict[str, int]:
+    """Write `plain` with its attention, embedding, GELU and layer norm nodes fused to `fused`.
+
+    Args:
+        plain: the exported graph.
+        fused: the file to write.
+        heads: number of attention heads; found from shapes where 0, which often fails.
+        width: hidden size, 0 likewise.
+
+    Returns:
+        Fused nodes by operator.
+    """
+    with quiet():
+        from onnxruntime.transformers.fusion_options import FusionOptions
+        from onnxruntime.transformers.optimizer import optimize_model
+
+        options = FusionOptions("bert")
+        # By default the mask becomes one length per row: wrong for left padding, and not faster.
+        options.use_raw_attention_mask(True)
+        graph = optimize_model(
+            str(plain),
+            model_type="bert",  # the pattern of every encoder here, whatever its name
+            num_heads=heads,
+            hidden_size=width,
+            optimization_options=options,
+            opt_level=1,  # constant folding only: higher levels bake in what fits the CPU of this machine
+        )
+        graph.save_model_to_file(str(fused))
+    return dict(
+        sorted(Counter(n.op_type for n in graph.model.graph.node if n.domain == "com.microsoft").items())
+    )
