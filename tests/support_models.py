@@ -28,6 +28,7 @@ class Sentences(Task):
     Config = Options
 
     def __init__(self, texts: Sequence[str] | None = None, labels: Sequence[Any] | None = None) -> None:
+        self.config = Options()
         self.texts = sentences() if texts is None else texts
         self.labels = [i % 2 for i in range(len(self.texts))] if labels is None else labels
 
@@ -37,9 +38,7 @@ class Sentences(Task):
         from transformers import AutoTokenizer
 
         tokenizer = AutoTokenizer.from_pretrained(checkpoint)
-        examples = [
-            {**tokenizer(text), "labels": label} for text, label in zip(self.texts, self.labels, strict=True)
-        ]
+        examples = [{**tokenizer(text), "labels": label} for text, label in zip(self.texts, self.labels, strict=True)]
 
         def collate(batch):
             width = max(len(e["input_ids"]) for e in batch)
@@ -64,6 +63,4 @@ def torch_logits(checkpoint: str | Path, texts: Sequence[str]) -> np.ndarray:
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
     model = AutoModelForSequenceClassification.from_pretrained(checkpoint).eval()
     with torch.no_grad():
-        return np.concatenate(
-            [model(**tokenizer(text, return_tensors="pt")).logits.numpy() for text in texts]
-        )
+        return np.concatenate([model(**tokenizer(text, return_tensors="pt")).logits.numpy() for text in texts])

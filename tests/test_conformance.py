@@ -79,13 +79,17 @@ def test_a_stock_checkpoint_comes_out(
     fresh = json.loads(process.stdout)
     np.testing.assert_allclose(fresh["logits"], inside["logits"], atol=1e-6)
     assert fresh["layers"] == blocks
-    _holds_nothing_of_the_predecessors_blocks(Path(result["output"]), predecessor, blocks, result["parameters"]["after"])
+    _holds_nothing_of_the_predecessors_blocks(
+        Path(result["output"]), predecessor, blocks, result["parameters"]["after"]
+    )
 
 
 def _holds_nothing_of_the_predecessors_blocks(successor: Path, predecessor: Path, blocks: int, parameters: int) -> None:
     new, old = load_file(successor / "model.safetensors"), load_file(predecessor / "model.safetensors")
     per_block = sum(v.size for k, v in old.items() if ".layer.0." in k)
-    assert sum(v.size for v in new.values()) == parameters == sum(v.size for v in old.values()) - (6 - blocks) * per_block
+    assert (
+        sum(v.size for v in new.values()) == parameters == sum(v.size for v in old.values()) - (6 - blocks) * per_block
+    )
     assert set(new) == {k for k in old if not any(f".layer.{i}." in k for i in range(blocks, 6))}
     changed = [k for k in new if ".layer." in k and not np.array_equal(new[k], old[k])]
     assert changed, "nothing was trained"

@@ -97,7 +97,9 @@ def _task(task: RecipeLike | None, *models: str) -> Task:
     if task is not None:
         return _recipe(task).create_task()
     for model in models:
-        record = Path(model) / "result.json"
-        if record.is_file():
-            return load_recipe({"task": read_json(record)["recipe"]["task"]}).create_task()
-    raise UserError(f"{models[0]}: no result.json there that names a task: give one with --task RECIPE")
+        checkpoint, onnx = Path(model, "result.json"), Path(model, "export.json")
+        if checkpoint.is_file():
+            return load_recipe({"task": read_json(checkpoint)["recipe"]["task"]}).create_task()
+        if onnx.is_file():
+            return load_recipe({"task": read_json(onnx)["task"]}).create_task()
+    raise UserError(f"{', '.join(models)}: no record there that names a task: give one with --task RECIPE")

@@ -100,9 +100,8 @@ def export(
         _print_json(record)
     else:
         parity = record["parity"]
-        typer.echo(
-            f"{output}: largest difference in logits {parity['max_abs_diff']:.1e} on {parity['examples']} examples"
-        )
+        largest, examples = parity["largest_difference"], parity["examples"]
+        typer.echo(f"{output}: largest difference in logits {largest:.1e} on {examples} examples")
 
 
 @app.command()
@@ -135,14 +134,17 @@ def demo(
 def _show_bench(record: dict[str, Any], report: str | None, as_json: bool) -> None:
     from rich.console import Console
 
+    from theseus_plugin.measure.findings import findings
     from theseus_plugin.measure.report import table, write_report
 
     if report is not None:
-        write_report(report, record)
+        write_report(report, record["models"], "Benchmark", record["environment"])
     if as_json:
         _print_json(record)
         return
-    Console().print(table(record))
+    Console().print(table(record["models"]))
+    for line in findings(record["models"]):
+        typer.echo(line)
     if report is not None:
         typer.echo(f"report: {report}")
 

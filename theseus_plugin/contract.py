@@ -38,6 +38,11 @@ class Plugin(ABC):
     """The options of this instance, of class `Config`."""
 
 
+def as_recipe(plugin: Plugin) -> dict[str, Any]:
+    """A plugin's section of a recipe: its name and its options in full, as JSON."""
+    return {"name": plugin.name, **plugin.config.model_dump(mode="json")}
+
+
 @dataclass(frozen=True)
 class TaskData:
     """A task's examples, tokenised for one checkpoint, and how predictions on them are scored."""

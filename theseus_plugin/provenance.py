@@ -1,36 +1,34 @@
-"""Where a result came from: versions, revision, machine."""
+"""Where a result came from: versions, revision, machine. No library is imported for it."""
 
 from __future__ import annotations
 
-import os
 import platform
 import subprocess
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("theseus-plugin", "torch", "transformers", "accelerate", "datasets", "onnx", "onnxruntime")
+from theseus_plugin.cores import usable_cores
+
+PACKAGES = ("theseus-plugin", "torch", "transformers", "accelerate", "datasets", "onnx", "onnxruntime", "numpy")
+FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_int8", "amx_bf16")
+"""Instruction sets that decide how fast matrix products are, by precision."""
 
 
 def environment() -> dict[str, Any]:
     """Facts about this machine and installation, JSON-like."""
+    name, flags = _cpu()
     return {
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "cpu": name,
+        "cpu_flags": [flag for flag in FLAGS if flag in flags],
+        "cores": usable_cores(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in PACKAGES},
         "git_revision": git_revision(),
-        "platform": platform.platform(),
-        "processor": processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-
-
-def processor() -> str:
-    """The CPU's name."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def git_revision() -> str | None:
@@ -45,6 +43,14 @@ def git_revision() -> str | None:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    return subprocess.run(
-        ["git", "-C", str(folder), *arguments], check=True, capture_output=True, text=True
-    ).stdout.strip()
+    command = ["git", "-C", str(folder), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def _cpu() -> tuple[str, set[str]]:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine(), set()
+    facts = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    return facts.get("model name", platform.machine()), set(facts.get("flags", facts.get("Features", "")).split())

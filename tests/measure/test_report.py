@@ -12,9 +12,9 @@ from theseus_plugin.errors import UserError
 from theseus_plugin.measure.accuracy import Accuracy, AccuracyConfig
 from theseus_plugin.measure.bench import bench
 from theseus_plugin.measure.latency import Latency, LatencyConfig
-from theseus_plugin.measure.machine import Watch
 from theseus_plugin.measure.report import table, write_report
 from theseus_plugin.measure.size import Size, SizeConfig
+from theseus_plugin.measure.watch import Watch
 
 
 def timed(median, fast):
@@ -144,7 +144,7 @@ def test_bench_wants_models(tmp_path):
 
 
 def test_our_own_work_is_not_taken_for_that_of_others(monkeypatch):
-    from theseus_plugin.measure import machine
+    from theseus_plugin.measure import watch as machine
 
     seconds = {"all": 100.0, "ours": 10.0, "wall": 0.0}
     monkeypatch.setattr(machine, "_all_seconds", lambda: seconds["all"])

@@ -111,9 +111,7 @@ def perturbed(convert):
 def test_a_spoiled_weight_fails_the_gate_and_keeps_nothing(tmp_path, monkeypatch):
     save_tiny(tmp_path / "checkpoint", layers=1)
     monkeypatch.setattr(exporting, "convert", perturbed(exporting.convert))
-    with pytest.raises(
-        UserError, match=r"differs from its checkpoint by up to .* in the logits .*nothing was kept"
-    ):
+    with pytest.raises(UserError, match=r"differs from its checkpoint by up to .* in the logits .*nothing was kept"):
         export(str(tmp_path / "checkpoint"), str(tmp_path / "onnx"), Sentences())
     assert [p.name for p in tmp_path.iterdir()] == ["checkpoint"]
 

@@ -52,9 +52,7 @@ def test_a_single_logit_has_no_label():
 
 
 def test_failure_says_the_figures():
-    with pytest.raises(
-        UserError, match=r"up to 0\.2 .*mean 0\.05, 50\.0% equal labels, 2 examples, allowed 0\.0001"
-    ):
+    with pytest.raises(UserError, match=r"up to 0\.2 .*mean 0\.05, 50\.0% equal labels, 2 examples, allowed 0\.0001"):
         compare([[0.1, 0.5], [0.4, 0.3]], [[0.1, 0.5], [0.2, 0.3]])
 
 

@@ -3,9 +3,9 @@ import pytest
 
 from tests.support_models import Sentences
 from tests.tiny import save_tiny
+from theseus_plugin.cores import usable_cores
 from theseus_plugin.errors import UserError
 from theseus_plugin.onnx import session as sessions
-from theseus_plugin.onnx.cores import usable_cores
 from theseus_plugin.onnx.export import export
 from theseus_plugin.onnx.session import Session
 
@@ -19,9 +19,7 @@ def model(tmp_path_factory):
 
 
 def batch(shape=(2, 5)):
-    return {
-        name: np.ones(shape, dtype=np.int64) for name in ("input_ids", "token_type_ids", "attention_mask")
-    }
+    return {name: np.ones(shape, dtype=np.int64) for name in ("input_ids", "token_type_ids", "attention_mask")}
 
 
 def test_what_the_model_does_not_take_is_left_out(model):

@@ -11,9 +11,7 @@ import pytest
 
 from tests.tiny import save_tiny
 
-GLUE = (
-    Path(os.environ.get("THESEUS_TEST_DATA", Path(__file__).parents[2] / ".." / "shared" / "data")) / "glue"
-)
+GLUE = Path(os.environ.get("THESEUS_TEST_DATA", Path(__file__).parents[2] / ".." / "shared" / "data")) / "glue"
 
 
 @pytest.fixture(scope="session", autouse=True)

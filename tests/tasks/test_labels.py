@@ -20,9 +20,7 @@ def rows(labels, place="train.tsv", names=None):
 
 
 def ids(names, **splits):
-    return class_ids(
-        {k: v if isinstance(v, Rows) else rows(v, f"{k}.tsv") for k, v in splits.items()}, "label", names
-    )
+    return class_ids({k: v if isinstance(v, Rows) else rows(v, f"{k}.tsv") for k, v in splits.items()}, "label", names)
 
 
 @pytest.mark.parametrize(

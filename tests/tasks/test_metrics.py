@@ -65,9 +65,7 @@ def test_pearson_and_spearman():
 
 def test_spearman_gives_ties_their_mean_rank():
     outputs, labels = np.array([[1.0], [1.0], [2.0], [3.0]]), np.array([1.0, 2.0, 3.0, 3.0])
-    assert METRICS["spearman"](outputs, labels) == pytest.approx(
-        correlation([1.5, 1.5, 3, 4], [1, 2, 3.5, 3.5])
-    )
+    assert METRICS["spearman"](outputs, labels) == pytest.approx(correlation([1.5, 1.5, 3, 4], [1, 2, 3.5, 3.5]))
 
 
 @pytest.mark.parametrize("name", ["f1", "matthews"])
@@ -76,9 +74,7 @@ def test_one_class_predicted_for_all(name):
 
 
 @pytest.mark.parametrize("name", ["pearson", "spearman"])
-@pytest.mark.parametrize(
-    "outputs", [np.full((3, 1), 0.5), np.array([[1.0], [np.nan], [2.0]]), np.full((3, 1), np.nan)]
-)
+@pytest.mark.parametrize("outputs", [np.full((3, 1), 0.5), np.array([[1.0], [np.nan], [2.0]]), np.full((3, 1), np.nan)])
 def test_no_correlation_is_zero_without_a_warning(name, outputs):
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -41,20 +41,15 @@ def test_glue_folders_as_they_are(glue, folder, train, validation):
 def test_glue_quotes_stay(glue):
     rows = read_data(str(glue / "MRPC"), None, "train", "auto")
     assert rows.texts("#1 String")[0] == (
-        'Amrozi accused his brother , whom he called " the witness " , '
-        "of deliberately distorting his evidence ."
+        'Amrozi accused his brother , whom he called " the witness " , of deliberately distorting his evidence .'
     )
     dev = read_data(str(glue / "MRPC"), None, "validation", "auto")
     # a quote that is never closed
-    assert dev.texts("#2 String")[0] == (
-        '" The foodservice pie business does not fit our long-term growth strategy .'
-    )
+    assert dev.texts("#2 String")[0] == ('" The foodservice pie business does not fit our long-term growth strategy .')
 
 
 def test_tsv_is_literal(write):
-    path = write(
-        "a.tsv", "".join(["text\tlabel\n", '"open quote\t0\n', 'a "word" and ""\t1\n', '"closed"\t0\n'])
-    )
+    path = write("a.tsv", "".join(["text\tlabel\n", '"open quote\t0\n', 'a "word" and ""\t1\n', '"closed"\t0\n']))
     assert read_files([path], "auto").texts("text") == ['"open quote', 'a "word" and ""', '"closed"']
 
 
@@ -133,9 +128,7 @@ def test_a_changed_file_is_read_again(write):
 
 
 def test_saved_folder(tmp_path):
-    features = datasets.Features(
-        {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["neg", "pos"])}
-    )
+    features = datasets.Features({"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["neg", "pos"])})
     train = datasets.Dataset.from_dict({"text": ["a", "b"], "label": [1, 0]}, features=features)
     saved = datasets.DatasetDict({"train": train, "test": train.select([1])})
     saved.save_to_disk(tmp_path / "saved")
@@ -161,9 +154,7 @@ def test_hub(monkeypatch):
 
 
 def test_hub_out_of_reach():
-    with pytest.raises(
-        UserError, match=r"^no-such/data-set: no folder of that name here, and the hub"
-    ) as caught:
+    with pytest.raises(UserError, match=r"^no-such/data-set: no folder of that name here, and the hub") as caught:
         read_data("no-such/data-set", None, "train", "auto")
     assert "\n" not in str(caught.value)
 
@@ -246,9 +237,7 @@ def test_processes_may_read_at_once(write, tmp_path):
     )
     environment = os.environ | {"HF_DATASETS_CACHE": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "1"}
     processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", code, path], env=environment, stdout=subprocess.PIPE, text=True
-        )
+        subprocess.Popen([sys.executable, "-c", code, path], env=environment, stdout=subprocess.PIPE, text=True)
         for _ in range(3)
     ]
     assert [process.communicate()[0] for process in processes] == ["30000 sentence 29999\n"] * 3

@@ -98,9 +98,7 @@ def test_new_head_takes_its_classes_from_the_training_file(files, write, checkpo
 
 
 def test_new_head_of_a_class_label_column(tmp_path, checkpoint):
-    features = datasets.Features(
-        {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["z", "a"])}
-    )
+    features = datasets.Features({"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["z", "a"])})
     part = datasets.Dataset.from_dict({"text": ["x", "y"], "label": [1, 0]}, features=features)
     datasets.DatasetDict({"train": part, "dev": part}).save_to_disk(tmp_path / "saved")
     data = classify(data=str(tmp_path / "saved"), validation="dev").load(checkpoint, new_head=True)
@@ -127,9 +125,7 @@ def test_the_model_takes_head_and_batch(files, checkpoint):
     import torch
 
     data = classify(**files, labels=["neg", "pos", "other"]).load(checkpoint, new_head=True)
-    model = AutoModelForSequenceClassification.from_pretrained(
-        checkpoint, **data.head, ignore_mismatched_sizes=True
-    )
+    model = AutoModelForSequenceClassification.from_pretrained(checkpoint, **data.head, ignore_mismatched_sizes=True)
     batch = {name: torch.from_numpy(array) for name, array in data.collate(data.splits["train"]).items()}
     output = model(**batch)
     assert output.logits.shape == (3, 3)

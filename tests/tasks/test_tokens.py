@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from tests.tiny import save_tiny, save_tokenizer, tiny_config
+from theseus_plugin.checkpoint import load_config, load_tokenizer
 from theseus_plugin.errors import UserError
 from theseus_plugin.tasks import tokens
-from theseus_plugin.tasks.pretrained import load_config, load_tokenizer
 from theseus_plugin.tasks.tokens import Padding, longest_input, tokenize
 
 TEXTS = ["good", "the film was not good", "a dull movie", "bad", "the a an is was and of to in film"]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from theseus_plugin.contract import Evaluator
+from theseus_plugin.cores import usable_cores
 from theseus_plugin.measure.progress import progress
-from theseus_plugin.onnx.cores import usable_cores
 from theseus_plugin.validation import Options
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ class Accuracy(Evaluator):
 
     name = "accuracy"
     summary = "The task's metrics on its validation examples, from the very file that is timed"
-    Config: ClassVar[type[AccuracyConfig]] = AccuracyConfig
+    Config = AccuracyConfig
+    config: AccuracyConfig
 
     def __init__(self, config: AccuracyConfig) -> None:
         self.config = config
@@ -54,9 +55,7 @@ class Accuracy(Evaluator):
         # batches of similar length waste little on padding; the longest first, so that memory fails early
         order = sorted(range(len(examples)), key=lambda i: -len(examples[i]["input_ids"]))
         size = self.config.batch_size
-        batches = [
-            data.collate([examples[i] for i in order[at : at + size]]) for at in range(0, len(order), size)
-        ]
+        batches = [data.collate([examples[i] for i in order[at : at + size]]) for at in range(0, len(order), size)]
         labels = np.concatenate([batch.pop("labels") for batch in batches])
         threads = self.config.threads or usable_cores()
         job = {

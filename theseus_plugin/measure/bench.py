@@ -19,8 +19,8 @@ def bench(models: Sequence[str], task: Task, evaluators: Sequence[Evaluator]) ->
     Raises:
         UserError: no model, a path that is none, or what an evaluator refuses; nothing is returned then.
     """
-    from theseus_plugin.measure.machine import environment
     from theseus_plugin.measure.models import resolve
+    from theseus_plugin.provenance import environment
 
     if not models:
         raise UserError("no model to measure: name ONNX models or checkpoint folders")

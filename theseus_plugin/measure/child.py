@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 
 # The package is found where this process finds it; the working folder is searched only if it is here too.
 _START = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
-    "from theseus_plugin.measure.worker import main; main()"
+    "import json, sys; sys.path[:] = json.loads(sys.argv[2]); from theseus_plugin.measure.worker import main; main()"
 )
 
 
@@ -78,9 +77,7 @@ def run_child(
             errors.seek(0)
             said = errors.read()
         if status < 0:
-            raise UserError(
-                f"{job['model']}: its process was killed by signal {-status}: was there enough memory?"
-            )
+            raise UserError(f"{job['model']}: its process was killed by signal {-status}: was there enough memory?")
         if (refusal := folder / "refusal.txt").exists():
             raise UserError(refusal.read_text())
         if status != 0:

@@ -31,9 +31,7 @@ def fill(examples: Sequence[Features], shape: str) -> dict[str, np.ndarray]:
     """Arrays of a shape without padding: the examples' tokens one after the other, repeated as needed."""
     batch, length = parse_shape(shape)
     arrays = {
-        name: np.resize(
-            np.concatenate([example[name] for example in examples]).astype(np.int64), (batch, length)
-        )
+        name: np.resize(np.concatenate([example[name] for example in examples]).astype(np.int64), (batch, length))
         for name in examples[0]
         if name != "labels"
     }

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, field_validator
 
 from theseus_plugin.contract import Evaluator
+from theseus_plugin.cores import usable_cores
 from theseus_plugin.measure.progress import progress
-from theseus_plugin.onnx.cores import usable_cores
 from theseus_plugin.validation import Options
 
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ class Latency(Evaluator):
 
     name = "latency"
     summary = "Milliseconds per call by batch x length, and how many times as fast as the first model"
-    Config: ClassVar[type[LatencyConfig]] = LatencyConfig
+    Config = LatencyConfig
+    config: LatencyConfig
 
     def __init__(self, config: LatencyConfig) -> None:
         self.config = config
@@ -66,9 +67,9 @@ class Latency(Evaluator):
                 that cannot be run.
         """
         from theseus_plugin.measure.inputs import refuse_too_long
-        from theseus_plugin.measure.machine import Watch
         from theseus_plugin.measure.models import resolve
         from theseus_plugin.measure.timing import schedule
+        from theseus_plugin.measure.watch import Watch
 
         found = [resolve(name) for name in models]
         for model in found:
@@ -92,9 +93,7 @@ class Latency(Evaluator):
 
         examples = task.load(str(model.folder), splits=("validation",)).splits["validation"]
         return {
-            f"{shape}.{name}": array
-            for shape in self.config.shapes
-            for name, array in fill(examples, shape).items()
+            f"{shape}.{name}": array for shape in self.config.shapes for name, array in fill(examples, shape).items()
         }
 
     def _run(self, model: Model, arrays: dict[str, np.ndarray], auto_class: str, tick: Any) -> Any:

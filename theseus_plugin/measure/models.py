@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from theseus_plugin.checkpoint import WEIGHTS
 from theseus_plugin.errors import UserError
-from theseus_plugin.onnx.checkpoint import WEIGHTS, sha256
+from theseus_plugin.files import sha256
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,9 +60,7 @@ def resolve(name: str) -> Model:
         if len(found) != 1:
             have = "neither" if not found else "both"
             advice = "name a model folder" if not found else "name the file to measure"
-            raise UserError(
-                f"{name}: {have} {ONNX} {'nor' if not found else 'and'} {WEIGHTS} in this folder: {advice}"
-            )
+            raise UserError(f"{name}: {have} {ONNX} {'nor' if not found else 'and'} {WEIGHTS} in this folder: {advice}")
         path = found[0]
     elif not path.is_file():
         raise UserError(f"{name}: no such file or folder; name an ONNX model or a checkpoint folder")
@@ -69,9 +68,7 @@ def resolve(name: str) -> Model:
     if path.suffix not in kinds:
         raise UserError(f"{name} is no model: name a folder, an .onnx file or a .safetensors file")
     if not path.with_name("config.json").is_file():
-        raise UserError(
-            f"{name}: no config.json beside the model: put the checkpoint's config and tokenizer there"
-        )
+        raise UserError(f"{name}: no config.json beside the model: put the checkpoint's config and tokenizer there")
     return Model(name, kinds[path.suffix], path, sha256(path))
 
 
@@ -92,16 +89,14 @@ class _TorchModel:
     def __init__(self, file: Path, auto_class: str, threads: int) -> None:
         import torch
 
-        from theseus_plugin.onnx.checkpoint import load
+        from theseus_plugin.checkpoint import load_model
 
         torch.set_num_threads(threads)
-        self._model = load(file.parent, auto_class)
+        self._model = load_model(str(file.parent), auto_class)
 
     def run(self, batch: Mapping[str, np.ndarray]) -> np.ndarray:
         import torch
 
         with torch.inference_mode():
-            logits: np.ndarray = self._model(
-                **{k: torch.from_numpy(v) for k, v in batch.items()}
-            ).logits.numpy()
+            logits: np.ndarray = self._model(**{k: torch.from_numpy(v) for k, v in batch.items()}).logits.numpy()
         return logits

@@ -28,9 +28,7 @@ def plots(records: Sequence[Record]) -> list[str]:
         "svg.hashsalt": "theseus",
         "text.parse_math": False,
         "font.family": "sans-serif",
-        **dict.fromkeys(
-            ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), _INK
-        ),
+        **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), _INK),
         "axes.spines.top": False,
         "axes.spines.right": False,
     }
@@ -51,9 +49,7 @@ def _accuracy(records: Sequence[Record]) -> str | None:
         if record in have:
             x = record["latency"]["shapes"][shape]["median_ms"]
             y = record["accuracy"]["metrics"][metric]
-            axes.plot(
-                x, y, "o", markersize=9, color=COLOURS[at % len(COLOURS)], label=_short(record["model"])
-            )
+            axes.plot(x, y, "o", markersize=9, color=COLOURS[at % len(COLOURS)], label=_short(record["model"]))
     axes.margins(x=0.1, y=0.25)
     axes.set_xlim(left=0)
     axes.set_xlabel(f"ms per call of {shape} (batch x length), median; left is faster")

@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from theseus_plugin.measure.findings import findings
 from theseus_plugin.measure.rows import Cell, Record, rows
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def write_report(path: str | Path, records: Sequence[Record], title: str, facts:
     files = {record["model"]: _file(record) for record in records}
     parts = [
         *(f'<p class="note">{escape(line)}</p>' for line in _warnings(records)),
+        *(f"<p>{escape(line)}</p>" for line in findings(records)),
         _html_table(records),
         *(f"<p><small>{escape(line)}</small></p>" for line in _how(records)),
         _plots(records),
@@ -81,9 +83,7 @@ def table(records: Sequence[Record]) -> Table:
     for place, heading in enumerate(headings):
         result.add_column(heading, justify="left" if place == 0 else "right", overflow="fold")
     for row in body:
-        result.add_row(
-            *(plain(cell.text) + (f"\n[dim]{cell.note}[/dim]" if cell.note else "") for cell in row)
-        )
+        result.add_row(*(plain(cell.text) + (f"\n[dim]{cell.note}[/dim]" if cell.note else "") for cell in row))
     return result
 
 
@@ -121,12 +121,8 @@ def _how(records: Sequence[Record]) -> list[str]:
         )
     scored = [record["accuracy"] for record in records if "accuracy" in record]
     if scored:
-        cut = (
-            f", {scored[0]['truncated']} of them cut to the maximal length" if scored[0]["truncated"] else ""
-        )
-        lines.append(
-            f"Metrics: {scored[0]['examples']} validation examples{cut}, from the file that was timed."
-        )
+        cut = f", {scored[0]['truncated']} of them cut to the maximal length" if scored[0]["truncated"] else ""
+        lines.append(f"Metrics: {scored[0]['examples']} validation examples{cut}, from the file that was timed.")
     return lines
 
 

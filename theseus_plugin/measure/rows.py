@@ -36,9 +36,7 @@ def rows(records: Sequence[Record]) -> tuple[list[str], list[list[Cell]]]:
     column("parameters, million", (_cell(s.get("parameters"), "{:.2f}", 1e-6) for s in sizes))
     column("MB", (_cell(s.get("bytes"), "{:.1f}", 1e-6) for s in sizes))
     for metric in metrics(records):
-        column(
-            metric, (_cell(r.get("accuracy", {}).get("metrics", {}).get(metric), "{:.4f}") for r in records)
-        )
+        column(metric, (_cell(r.get("accuracy", {}).get("metrics", {}).get(metric), "{:.4f}") for r in records))
     for shape in shapes(records):
         column(f"ms, {shape}", (_milliseconds(r, shape, i > 0) for i, r in enumerate(records)))
     return headings, body
@@ -64,6 +62,4 @@ def _milliseconds(record: Record, shape: str, compared: bool) -> Cell | None:
         return None
     fast = timed["times_as_fast"]
     note = f"{fast['median']:.2f}x ({fast['min']:.2f}-{fast['max']:.2f})" if compared else ""
-    return Cell(
-        f"{timed['median_ms']:.3g}" if timed["median_ms"] < 100 else f"{timed['median_ms']:.0f}", note
-    )
+    return Cell(f"{timed['median_ms']:.3g}" if timed["median_ms"] < 100 else f"{timed['median_ms']:.0f}", note)

@@ -8,12 +8,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from theseus_plugin.checkpoint import load_model, load_tokenizer, weights_file
+from theseus_plugin.contract import as_recipe
 from theseus_plugin.errors import UserError
-from theseus_plugin.files import complete_folder, refuse_existing, write_json
-from theseus_plugin.onnx import checkpoint as checkpoints
+from theseus_plugin.files import complete_folder, refuse_existing, sha256, write_json
 from theseus_plugin.onnx import fusion, parity
-from theseus_plugin.onnx.quiet import quiet
 from theseus_plugin.onnx.session import Session
+from theseus_plugin.quiet import quiet
 
 if TYPE_CHECKING:
     from theseus_plugin.contract import Task
@@ -51,12 +52,10 @@ def export(
     refuse_existing(output)
     if opset not in OPSETS:
         raise UserError(f"opset {opset} is not supported: choose {OPSETS[0]} to {OPSETS[-1]}")
-    weights = checkpoints.weights(checkpoint)
-    model = checkpoints.load(checkpoint, task.auto_class, attn_implementation="eager")
+    weights = weights_file(checkpoint)
+    model = load_model(checkpoint, task.auto_class, attn_implementation="eager")
     if sum(p.numel() * p.element_size() for p in model.parameters()) > LARGEST:
-        raise UserError(
-            f"{checkpoint}: more than 2 GiB in fp32 do not fit one ONNX file: compress the model first"
-        )
+        raise UserError(f"{checkpoint}: more than 2 GiB in fp32 do not fit one ONNX file: compress the model first")
     data = task.load(checkpoint, splits=("validation",))
     chosen = parity.spread(data.splits["validation"], examples)
     inputs = model_inputs(model, chosen[0])
@@ -68,10 +67,11 @@ def export(
         fused = _fuse(model, file, reference, tolerance)
         agreed = fused.pop("parity", None) or parity.check(Session(file).run, reference, tolerance)
         shutil.copyfile(Path(checkpoint, "config.json"), folder / "config.json")
-        _save_tokenizer(checkpoint, folder)
+        load_tokenizer(checkpoint).save_pretrained(folder)
         record = {
-            "source": {"checkpoint": checkpoint, "sha256": checkpoints.sha256(weights)},
-            "file": {"name": MODEL, "sha256": checkpoints.sha256(file), "bytes": file.stat().st_size},
+            "task": as_recipe(task),
+            "source": {"checkpoint": checkpoint, "sha256": sha256(weights)},
+            "file": {"name": MODEL, "sha256": sha256(file), "bytes": file.stat().st_size},
             "inputs": inputs,
             "opset": opset,
             "exporter": "torchscript",
@@ -139,10 +139,3 @@ def _fuse(model: Any, file: Path, reference: parity.Reference, tolerance: float)
         return {"applied": True, "nodes": nodes, "parity": agreed}
     finally:
         fused.unlink(missing_ok=True)
-
-
-def _save_tokenizer(checkpoint: str, folder: Path) -> None:
-    from transformers import AutoTokenizer
-
-    with quiet():
-        AutoTokenizer.from_pretrained(checkpoint, local_files_only=True).save_pretrained(str(folder))

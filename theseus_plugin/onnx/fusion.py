@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from theseus_plugin.onnx.quiet import quiet
+from theseus_plugin.quiet import quiet
 
 
 def fuse(plain: Path, fused: Path, heads: int, width: int) -> dict[str, int]:
@@ -36,6 +36,4 @@ def fuse(plain: Path, fused: Path, heads: int, width: int) -> dict[str, int]:
             opt_level=1,  # constant folding only: higher levels bake in what fits the CPU of this machine
         )
         graph.save_model_to_file(str(fused))
-    return dict(
-        sorted(Counter(n.op_type for n in graph.model.graph.node if n.domain == "com.microsoft").items())
-    )
+    return dict(sorted(Counter(n.op_type for n in graph.model.graph.node if n.domain == "com.microsoft").items()))

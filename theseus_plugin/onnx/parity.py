@@ -59,8 +59,7 @@ def reference(model: Any, chosen: Sequence[Features], inputs: Sequence[Batch]) -
 
     with torch.no_grad():
         logits = [
-            model(**{name: torch.from_numpy(array) for name, array in batch.items()}).logits.numpy()
-            for batch in inputs
+            model(**{name: torch.from_numpy(array) for name, array in batch.items()}).logits.numpy() for batch in inputs
         ]
     lengths = [len(example["input_ids"]) for example in chosen]
     return Reference(inputs, logits, len(chosen), (min(lengths), max(lengths)))

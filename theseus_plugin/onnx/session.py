@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from theseus_plugin.cores import usable_cores
 from theseus_plugin.errors import UserError
-from theseus_plugin.onnx.cores import usable_cores
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,13 +39,9 @@ class Session:
         options.log_severity_level = 3
         options.add_session_config_entry("session.intra_op.allow_spinning", "1" if self.spinning else "0")
         try:
-            self._session: Any = onnxruntime.InferenceSession(
-                str(file), options, providers=["CPUExecutionProvider"]
-            )
+            self._session: Any = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # its exceptions share no base class
-            raise UserError(
-                f"{file}: ONNX Runtime cannot open it ({_first_line(error)}): export it again"
-            ) from error
+            raise UserError(f"{file}: ONNX Runtime cannot open it ({_first_line(error)}): export it again") from error
         self.inputs: list[str] = [value.name for value in self._session.get_inputs()]
         """Names of the model's inputs."""
 

@@ -28,6 +28,6 @@ class TheseusConfig(Options):
     )
     clip_scope: Literal["trainable", "all"] = Field(
         "trainable",
-        description="Gradients in the clipping norm; all: those of frozen weights too, as in the authors' code (slower)",
+        description="Gradients in the clipping norm; all: frozen weights too, as in the authors' code (slower)",
     )
     training: TrainingConfig = Field(default_factory=TrainingConfig, description="How to train")

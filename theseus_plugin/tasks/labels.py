@@ -69,9 +69,7 @@ def _score(rows: Rows, row: int, value: Any) -> float:
     except (TypeError, ValueError):
         number = math.nan
     if not math.isfinite(number):
-        raise UserError(
-            f"{rows.place}, row {row}: label {value!r} is not a finite number: mend or drop the row"
-        )
+        raise UserError(f"{rows.place}, row {row}: label {value!r} is not a finite number: mend or drop the row")
     return number
 
 

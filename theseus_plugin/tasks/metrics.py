@@ -49,9 +49,7 @@ def scorer(names: Sequence[str]) -> Callable[[np.ndarray, np.ndarray], dict[str,
     return lambda logits, labels: {name: METRICS[name](logits, labels) for name in names}
 
 
-def _correlation(
-    function: Callable[..., tuple[float, float]], logits: np.ndarray, labels: np.ndarray
-) -> float:
+def _correlation(function: Callable[..., tuple[float, float]], logits: np.ndarray, labels: np.ndarray) -> float:
     predictions, truth = logits.reshape(-1).astype(np.float64), labels.astype(np.float64)
     if np.ptp(predictions) == 0 or np.ptp(truth) == 0:
         return 0.0  # as in `_defined`, without scipy's warning; one example is constant too

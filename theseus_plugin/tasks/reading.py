@@ -97,9 +97,7 @@ def read_data(data: str, subset: str | None, split: str, quoting: Quoting) -> Ro
     """
     folder = Path(data).expanduser()
     if folder.is_file():
-        raise UserError(
-            f"{data} is a file, not a folder: give files as `train` and `validation`, without `data`"
-        )
+        raise UserError(f"{data} is a file, not a folder: give files as `train` and `validation`, without `data`")
     if not folder.is_dir() and (folder.is_absolute() or data.startswith(".") or data.count("/") > 1):
         raise UserError(f"{data}: no such folder")
     with _quiet():
@@ -181,6 +179,4 @@ def _one_line(place: str) -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:
-        raise UserError(
-            f"{place}: cannot be read ({reason(error)}): check the name and the contents"
-        ) from error
+        raise UserError(f"{place}: cannot be read ({reason(error)}): check the name and the contents") from error

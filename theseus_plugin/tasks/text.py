@@ -24,9 +24,7 @@ class TextOptions(Options):
         description="A folder saved by `datasets`' save_to_disk, a folder of data files, or the name of a "
         "data set on the hub. Either this, or the files `train` and `validation`.",
     )
-    subset: str | None = Field(
-        None, description="The configuration of `data`, for data sets that have several."
-    )
+    subset: str | None = Field(None, description="The configuration of `data`, for data sets that have several.")
     train: str | None = Field(
         None, description="The training file; with `data`, the name of the split (default: train)."
     )
@@ -93,6 +91,7 @@ class _TextTask(Task):
     auto_class = "AutoModelForSequenceClassification"
     label_dtype: ClassVar[Literal["int64", "float32"]]
     Config: ClassVar[type[ClassificationOptions] | type[RegressionOptions]]
+    config: ClassificationOptions | RegressionOptions
 
     def __init__(self, config: ClassificationOptions | RegressionOptions) -> None:
         self.config = config
@@ -105,8 +104,8 @@ class _TextTask(Task):
         Raises:
             UserError: a missing file, column, text or label; a label or a head that does not fit; no rows.
         """
+        from theseus_plugin.checkpoint import load_config, load_tokenizer
         from theseus_plugin.tasks.metrics import scorer
-        from theseus_plugin.tasks.pretrained import load_config, load_tokenizer
         from theseus_plugin.tasks.tokens import Padding, longest_input, tokenize
 
         config, tokenizer = load_config(checkpoint), load_tokenizer(checkpoint)
@@ -134,9 +133,7 @@ class _TextTask(Task):
         if self.config.data is not None:
             return read_data(self.config.data, self.config.subset, given or split, self.config.quoting)
         if given is None:
-            raise UserError(
-                f"task {self.name}: no {split} examples: give the file as `{split}`, or give `data`"
-            )
+            raise UserError(f"task {self.name}: no {split} examples: give the file as `{split}`, or give `data`")
         return read_files([given], self.config.quoting)
 
     @abstractmethod
@@ -178,6 +175,7 @@ class TextRegression(_TextTask):
     summary = "predict a number for a text or a pair of texts, from the same sources as text-classification"
     Config = RegressionOptions
     label_dtype = "float32"
+    config: RegressionOptions
 
     def _labels(
         self, rows: Mapping[str, Rows], config: Any, checkpoint: str
@@ -187,6 +185,4 @@ class TextRegression(_TextTask):
 
         if config is not None:
             require_regression(config, checkpoint)
-        return {
-            split: scores(split_rows, self.config.label) for split, split_rows in rows.items()
-        }, REGRESSION
+        return {split: scores(split_rows, self.config.label) for split, split_rows in rows.items()}, REGRESSION

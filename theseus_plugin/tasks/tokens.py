@@ -66,9 +66,7 @@ class Padding:
             for row, example in zip(rows, examples, strict=True):
                 size = len(example[name])
                 row[length - size if self.left else 0 :][:size] = example[name]
-        return batch | {
-            "labels": np.array([example["labels"] for example in examples], dtype=self.label_dtype)
-        }
+        return batch | {"labels": np.array([example["labels"] for example in examples], dtype=self.label_dtype)}
 
 
 def longest_input(tokenizer: Any, config: Any) -> int:

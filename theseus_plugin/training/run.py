@@ -5,18 +5,20 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import torch
 from accelerate import Accelerator, PartialState
 from accelerate.state import AcceleratorState
 from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
-from accelerate.utils import set_seed
+from accelerate.utils import parse_flag_from_env, set_seed
 from rich.console import Console
-from transformers import AutoTokenizer, PreTrainedModel
+from transformers import PreTrainedModel
 
-from theseus_plugin.contract import Result, Task
+from theseus_plugin.checkpoint import count_parameters, load_model, load_tokenizer
+from theseus_plugin.contract import Result, Task, as_recipe
 from theseus_plugin.errors import UserError, did_you_mean
 from theseus_plugin.files import complete_folder, refuse_existing, write_json
 from theseus_plugin.provenance import environment
-from theseus_plugin.surgery.checkpoint import count_parameters, load_checkpoint
+from theseus_plugin.quiet import quiet
 from theseus_plugin.training.card import model_card
 from theseus_plugin.training.config import TrainingConfig
 from theseus_plugin.training.evaluation import evaluate
@@ -57,7 +59,7 @@ class TrainingRun:
         self.output = output
         self.task = task
         self.config = config
-        self.recipe = {"task": {"name": task.name, **task.config.model_dump(mode="json")}, **options}
+        self.recipe = {"task": as_recipe(task), **options}
         self.accelerator = start_accelerator(config, self.recipe)
         self.new_head = new_head
         with self.accelerator.main_process_first():
@@ -67,7 +69,7 @@ class TrainingRun:
     def load_model(self) -> PreTrainedModel:
         """The source with the task's head, in fp32, on this process's device; new weights follow the seed."""
         set_seed(self.config.seed)
-        model = load_checkpoint(self.source, self.task.auto_class, self.data.head if self.new_head else None)
+        model = load_model(self.source, self.task.auto_class, self.data.head if self.new_head else None)
         self.parameters_before = count_parameters(model)
         return model.to(self.accelerator.device)
 
@@ -113,8 +115,9 @@ class TrainingRun:
         )
         if self.accelerator.is_main_process:
             with complete_folder(self.output) as folder:
-                model.save_pretrained(folder)
-                AutoTokenizer.from_pretrained(self.source).save_pretrained(folder)
+                with quiet():
+                    model.save_pretrained(folder)
+                load_tokenizer(self.source).save_pretrained(folder)
                 (folder / "README.md").write_text(model_card(result, model.config), encoding="utf-8")
                 write_json(folder / "result.json", result)
         self.accelerator.wait_for_everyone()
@@ -156,8 +159,11 @@ def start_accelerator(config: TrainingConfig, recipe: dict[str, Any]) -> Acceler
     """
     _check_trackers(config.trackers)
     AcceleratorState._reset_state()  # an earlier run in this process may have used another precision
-    precision = resolve_precision(config, PartialState().device)
+    # Accelerate takes the ranks of a CPU run for single processes unless it is told.
+    cpu = parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available()
+    precision = resolve_precision(config, PartialState(cpu=cpu).device)
     accelerator = Accelerator(
+        cpu=cpu,
         mixed_precision="no" if precision == "fp32" else precision,
         gradient_accumulation_steps=config.gradient_accumulation,
         log_with=list(config.trackers) or None,

@@ -1,34 +1,13 @@
-"""The machine that measures: what it is, and how busy others keep it."""
+"""How busy others keep the machine that measures."""
 
 from __future__ import annotations
 
 import os
-import platform
 import time
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from theseus_plugin.onnx.cores import usable_cores
-
-FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_int8", "amx_bf16")
-PACKAGES = ("theseus-plugin", "onnxruntime", "torch", "transformers", "numpy")
 BUSY = 0.1
-
-
-def environment() -> dict[str, Any]:
-    """CPU, usable cores, versions and date; no library is imported for it."""
-    name, flags = _cpu()
-    return {
-        "cpu": name,
-        "cpu_flags": [flag for flag in FLAGS if flag in flags],
-        "cores": usable_cores(),
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "versions": {package: _version(package) for package in PACKAGES},
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
 
 
 class Watch:
@@ -71,21 +50,3 @@ def _all_seconds() -> float | None:
 
 def _our_seconds() -> float:
     return sum(os.times()[:4])
-
-
-def _cpu() -> tuple[str, set[str]]:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine(), set()
-    facts = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
-    return facts.get("model name", platform.machine()), set(
-        facts.get("flags", facts.get("Features", "")).split()
-    )
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

