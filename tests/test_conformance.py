@@ -107,6 +107,8 @@ def test_the_output_folder_is_complete(recipe: dict[str, Any]) -> None:
         "name": "linear", "base_rate": 0.3, "share": pytest.approx(2 / 3), "slope": None,
     }  # fmt: skip
     assert result["environment"]["seed"] == 3
+    # the default schedule begins at 0.3, and empty draws are drawn again
+    assert 0.3 < result["training"]["effective_rate"] < 1
     assert set(result["before"]) == set(result["after"]) == {"accuracy"}
     card = (folder / "README.md").read_text()
     assert card.startswith("---\n")

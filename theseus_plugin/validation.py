@@ -27,7 +27,9 @@ def validate(model: type[M], values: Mapping[str, Any], where: str) -> M:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
+        errors = error.errors()
+        # a misspelt key that is required is both unknown and missing: the first tells more
+        first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
         raise UserError(_one_line(model, first["loc"], first, where)) from None
 
 

@@ -120,7 +120,8 @@ class SuccessorPhase(Phase):
         """Leave only the successor blocks in the model and let go of the predecessor's."""
         blocks = [module.successor for module in self.modules]
         self.stack.put(blocks)
-        self.modules.clear()
+        for module in self.modules:
+            module.predecessor = nn.ModuleList()
         self.model.requires_grad_(self.config.successor_phase == "all" or self.config.clip_scope == "all")
         for block in blocks:
             block.requires_grad_(True)

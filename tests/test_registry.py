@@ -1,0 +1,110 @@
+"""Discovery with real distributions on the path: ours, a good one, a broken one, a twin."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from theseus_plugin import registry
+from theseus_plugin.errors import UserError
+
+GOOD = """
+from pydantic import BaseModel
+class Good:
+    name, summary = "good", "does nothing"
+    class Config(BaseModel):
+        size: int = 1
+    def __init__(self, config): self.config = config
+    def compress(self, predecessor, successor, task): return {}
+class Lame:
+    name = "lame"
+"""
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder on the import path for distributions."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    before = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        if name.startswith("other_"):
+            del sys.modules[name]
+
+
+def install(site: Path, distribution: str, module: str, code: str | None, methods: dict[str, str]) -> None:
+    info = site / f"{distribution.replace('-', '_')}-1.2.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.2\n")
+    lines = "".join(f"{name} = {target}\n" for name, target in methods.items())
+    (info / "entry_points.txt").write_text(f"[model_compression.methods]\n{lines}")
+    if code is not None:
+        (site / f"{module}.py").write_text(code)
+
+
+def row(name: str, check: bool = False) -> registry.Listing:
+    return next(listing for listing in registry.listing(check) if listing.name == name)
+
+
+def test_a_third_party_method_is_found_and_created(site: Path) -> None:
+    install(site, "other-good", "other_good", GOOD, {"good": "other_good:Good"})
+    assert row("good") == registry.Listing("method", "good", "other_good:Good", "other-good", "1.2", None)
+    assert "other_good" not in sys.modules, "listing imports nothing"
+    assert registry.create("method", "good", {"size": 4}, "method").config.size == 4
+
+
+def test_a_plugin_that_raises_is_reported_and_hurts_nobody(site: Path) -> None:
+    install(site, "other-bad", "other_bad", "raise RuntimeError('out of luck')", {"bad": "other_bad:Bad"})
+    install(site, "other-good", "other_good", GOOD, {"good": "other_good:Good"})
+    with pytest.raises(UserError, match=r"method 'bad' of distribution 'other-bad' cannot be loaded .*out of luck"):
+        registry.load("method", "bad")
+    assert registry.load("method", "good").name == "good"
+    assert row("bad").problem is None, "not known without importing it"
+    assert "out of luck" in (row("bad", check=True).problem or "")
+    assert row("theseus", check=True).problem is None
+
+
+def test_a_missing_module_is_known_without_importing(site: Path) -> None:
+    install(site, "other-gone", "other_gone", None, {"gone": "other_gone.sub:Gone"})
+    assert "module 'other_gone' does not exist" in (row("gone").problem or "")
+
+
+def test_a_class_that_breaks_the_contract(site: Path) -> None:
+    install(site, "other-lame", "other_lame", GOOD, {"lame": "other_lame:Lame"})
+    with pytest.raises(UserError, match=r"'other-lame' breaks the contract, it lacks summary, Config, compress"):
+        registry.load("method", "lame")
+
+
+def test_two_of_one_name_name_both_distributions(site: Path) -> None:
+    install(site, "other-twin", "other_twin", GOOD, {"theseus": "other_twin:Good"})
+    message = "method 'theseus' is registered by 'other-twin' and 'theseus-plugin': uninstall one of them"
+    with pytest.raises(UserError) as caught:
+        registry.load("method", "theseus")
+    assert str(caught.value) == message
+    twins = [listing for listing in registry.listing() if listing.name == "theseus"]
+    assert [twin.problem for twin in twins] == [message, message]
+
+
+def test_an_unknown_name_gets_the_nearest() -> None:
+    with pytest.raises(UserError, match=r"no method named 'thesaurus' is installed: did you mean 'theseus'\?"):
+        registry.load("method", "thesaurus")
+
+
+def test_an_environment_variable_restricts(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(site, "other-good", "other_good", GOOD, {"good": "other_good:Good"})
+    monkeypatch.setenv("THESEUS_PLUGINS", "good, size")
+    assert [listing.name for listing in registry.listing()] == ["good", "size"]
+    with pytest.raises(UserError, match="no method named 'theseus'"):
+        registry.load("method", "theseus")
+
+
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in registry.GROUPS for name in registry.names(kind)])
+def test_our_own_plugins_keep_the_contract(kind: registry.Kind, name: str) -> None:
+    plugin = registry.load(kind, name)
+    assert plugin.name == name
+    assert plugin.summary
+    assert "\n" not in plugin.summary
+    schema = plugin.Config.model_json_schema()
+    assert all("description" in field for field in schema.get("properties", {}).values())
