@@ -57,8 +57,8 @@ def page(tmp_path, records=RECORDS, title="Film & review"):
 def test_the_page_has_the_figures_and_nothing_foreign(tmp_path):
     html = page(tmp_path)
     for figure in (
-        "0.8273",
-        "0.8198",
+        "82.73",
+        "81.98",
         "2.65",
         "131",
         "1.99x",
@@ -119,7 +119,7 @@ def test_table_in_the_terminal():
         table([RECORDS[1], record("[red]odd[/red]", 0.5, RECORDS[0]["latency"]["shapes"])])
     )
     text = stream.getvalue()
-    for part in ("three", "[red]odd[/red]", "0.8198", "261", "1.00x (0.90-1.20)", "ONNX Runtime"):
+    for part in ("three", "[red]odd[/red]", "81.98", "261", "1.00x (0.90-1.20)", "ONNX Runtime"):
         assert part in text
 
 

@@ -8,13 +8,13 @@ from theseus_plugin.measure.rows import Record, shapes
 
 
 def findings(records: Sequence[Record]) -> list[str]:
-    """One sentence per model after the first, worse figures included."""
-    return [_sentence(records[0], record) for record in records[1:]]
-
-
-def _sentence(first: Record, record: Record) -> str:
-    parts = [*_kept(first, record), *_faster(record), *_smaller(first, record)]
-    return f"{record['model']} against {first['model']}: " + "; ".join(parts) + "."
+    """One sentence per model after the first that was measured like it, worse figures included."""
+    sentences = []
+    for record in records[1:]:
+        parts = [*_kept(records[0], record), *_faster(record), *_smaller(records[0], record)]
+        if parts:
+            sentences.append(f"{record['model']} against {records[0]['model']}: {'; '.join(parts)}.")
+    return sentences
 
 
 def _kept(first: Record, record: Record) -> list[str]:

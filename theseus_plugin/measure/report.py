@@ -74,16 +74,19 @@ def write_report(path: str | Path, records: Sequence[Record], title: str, facts:
 
 
 def table(records: Sequence[Record]) -> Table:
-    """The same table for a terminal."""
+    """The same figures for a terminal, a column per model: figures are many, models few."""
     from rich.markup import escape as plain
     from rich.table import Table
 
     headings, body = rows(records)
-    result = Table()
-    for place, heading in enumerate(headings):
-        result.add_column(heading, justify="left" if place == 0 else "right", overflow="fold")
-    for row in body:
-        result.add_row(*(plain(cell.text) + (f"\n[dim]{cell.note}[/dim]" if cell.note else "") for cell in row))
+    result = Table(show_header=False)
+    result.add_column(no_wrap=True)
+    for _ in body:
+        result.add_column(justify="right", overflow="fold")
+    for heading, *cells in zip(headings, *body, strict=True):
+        result.add_row(
+            heading, *(plain(cell.text) + (f"  [dim]{cell.note}[/dim]" if cell.note else "") for cell in cells)
+        )
     return result
 
 

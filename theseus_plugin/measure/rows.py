@@ -36,7 +36,8 @@ def rows(records: Sequence[Record]) -> tuple[list[str], list[list[Cell]]]:
     column("parameters, million", (_cell(s.get("parameters"), "{:.2f}", 1e-6) for s in sizes))
     column("MB", (_cell(s.get("bytes"), "{:.1f}", 1e-6) for s in sizes))
     for metric in metrics(records):
-        column(metric, (_cell(r.get("accuracy", {}).get("metrics", {}).get(metric), "{:.4f}") for r in records))
+        scores = (r.get("accuracy", {}).get("metrics", {}).get(metric) for r in records)
+        column(f"{metric} x 100", (_cell(score, "{:.2f}", 100) for score in scores))
     for shape in shapes(records):
         column(f"ms, {shape}", (_milliseconds(r, shape, i > 0) for i, r in enumerate(records)))
     return headings, body

@@ -1,0 +1,108 @@
+"""What do the recipes give? Runs them to the end, keeps their records, prints the figures.
+
+    python -m benchmarks.recipes examples/mrpc.yaml examples/stsb.yaml   # fit and compress what is not there yet
+    python -m benchmarks.recipes runs/demo/recipe.yaml                   # keep the records of a finished demo
+    python -m benchmarks.recipes --check                                 # the committed figures against the target
+
+A record is `benchmarks/results/<name>.json`: the `result.json` of predecessor and successor, and what `bench` measured
+if there is a `bench.json` beside them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from theseus_plugin import api, load_recipe
+from theseus_plugin.files import read_json, write_json
+
+RESULTS = Path(__file__).parent / "results"
+KEPT = 0.984
+"""Share of the predecessor's score that the paper keeps at half the depth."""
+FASTER = 1.9
+"""Times as fast as the predecessor, at half the depth and the largest shape."""
+
+
+def main() -> None:
+    """Run what is asked for, then print everything that is recorded."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recipes", nargs="*", help="recipes to run, those of examples/ or of a demo")
+    parser.add_argument("--check", action="store_true", help="exit 1 where a figure falls short of its target")
+    arguments = parser.parse_args()
+    for path in map(Path, arguments.recipes):
+        record(path, path.parent.name if path.stem == "recipe" else path.stem)
+    records = {file.stem: read_json(file) for file in sorted(RESULTS.glob("*.json"))}
+    Console().print(table(records))
+    short = [line for name, content in records.items() for line in falls_short(name, content)]
+    for line in short:
+        Console().print(line)
+    if arguments.check and (short or not records):
+        sys.exit(1)
+
+
+def record(path: Path, name: str) -> None:
+    """Do what the recipe at `path` says and is not done yet, and write `results/<name>.json`."""
+    recipe = load_recipe(path)
+    predecessor, successor = recipe.path("predecessor"), recipe.path("successor")
+    content = {"predecessor": _result(predecessor, lambda: api.fit(recipe))}
+    content["successor"] = _result(successor, lambda: api.compress(recipe))
+    measured = Path(successor).with_name("bench.json")
+    if measured.exists():
+        content["bench"] = read_json(measured)
+    RESULTS.mkdir(exist_ok=True)
+    write_json(RESULTS / f"{name}.json", content)
+
+
+def table(records: dict[str, Any]) -> Table:
+    """One row per record and metric."""
+    result = Table("recipe", "metric", "predecessor", "successor", "kept", "blocks", "seconds: fit, compress", "speed")
+    for name, content in records.items():
+        before, after = content["successor"]["before"], content["successor"]["after"]
+        seconds = ", ".join(f"{content[which]['training']['seconds']:.0f}" for which in ("predecessor", "successor"))
+        for metric in after:
+            share = f"{100 * after[metric] / before[metric]:.1f} %"
+            scores = (f"{100 * before[metric]:.2f}", f"{100 * after[metric]:.2f}")
+            result.add_row(name, metric, *scores, share, _blocks(content), seconds, _speed(content))
+    return result
+
+
+def falls_short(name: str, content: dict[str, Any]) -> list[str]:
+    """What of a record does not reach its target, in words; the score is the metric that chose the checkpoint."""
+    metric = content["successor"]["metric"]
+    kept = content["successor"]["after"][metric] / content["successor"]["before"][metric]
+    lines = [] if kept >= KEPT else [f"{name}: keeps {100 * kept:.1f} % of {metric}, the target is {100 * KEPT} %"]
+    for shape, ratio in _ratios(content).items():
+        if shape == "32x64" and ratio < FASTER:
+            lines.append(f"{name}: {ratio:.2f} times as fast at {shape}, the target is {FASTER}")
+    return lines
+
+
+def _result(folder: str, run: Callable[[], Any]) -> Any:
+    finished = Path(folder) / "result.json"
+    return read_json(finished) if finished.exists() else run()
+
+
+def _blocks(content: dict[str, Any]) -> str:
+    partition = content["successor"]["training"]["partition"]
+    return f"{sum(partition)} -> {len(partition)}"
+
+
+def _ratios(content: dict[str, Any]) -> dict[str, float]:
+    if "bench" not in content:
+        return {}
+    shapes = content["bench"]["models"][1]["latency"]["shapes"]
+    return {shape: timed["times_as_fast"]["median"] for shape, timed in shapes.items()}
+
+
+def _speed(content: dict[str, Any]) -> str:
+    return ", ".join(f"{ratio:.2f}x at {shape}" for shape, ratio in _ratios(content).items()) or "-"
+
+
+if __name__ == "__main__":
+    main()
