@@ -16,9 +16,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from theseus_plugin import api, load_recipe
 from theseus_plugin.files import read_json, write_json
 
@@ -38,10 +35,10 @@ def main() -> None:
     for path in map(Path, arguments.recipes):
         record(path, path.parent.name if path.stem == "recipe" else path.stem)
     records = {file.stem: read_json(file) for file in sorted(RESULTS.glob("*.json"))}
-    Console().print(table(records))
+    print(markdown(records))  # noqa: T201
     short = [line for name, content in records.items() for line in falls_short(name, content)]
     for line in short:
-        Console().print(line)
+        print(line)  # noqa: T201
     if arguments.check and (short or not records):
         sys.exit(1)
 
@@ -59,17 +56,26 @@ def record(path: Path, name: str) -> None:
     write_json(RESULTS / f"{name}.json", content)
 
 
-def table(records: dict[str, Any]) -> Table:
+def rows(records: dict[str, Any]) -> list[list[str]]:
     """One row per record and metric."""
-    result = Table("recipe", "metric", "predecessor", "successor", "kept", "blocks", "seconds: fit, compress", "speed")
+    result = []
     for name, content in records.items():
         before, after = content["successor"]["before"], content["successor"]["after"]
         seconds = ", ".join(f"{content[which]['training']['seconds']:.0f}" for which in ("predecessor", "successor"))
         for metric in after:
+            scores = [f"{100 * before[metric]:.2f}", f"{100 * after[metric]:.2f}"]
             share = f"{100 * after[metric] / before[metric]:.1f} %"
-            scores = (f"{100 * before[metric]:.2f}", f"{100 * after[metric]:.2f}")
-            result.add_row(name, metric, *scores, share, _blocks(content), seconds, _speed(content))
+            result.append([name, metric, *scores, share, _blocks(content), seconds, _speed(content)])
     return result
+
+
+def markdown(records: dict[str, Any]) -> str:
+    """The table as the README shows it."""
+    lines = [
+        "| recipe | metric | predecessor | successor | kept | blocks | seconds: fit, compress | ONNX, times as fast |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows(records)])
 
 
 def falls_short(name: str, content: dict[str, Any]) -> list[str]:

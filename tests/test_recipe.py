@@ -84,7 +84,7 @@ def test_missing_parts(recipe: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("content", ["- a\n- b\n", "a: [1,\n", ""])
 def test_files_that_are_no_recipe(tmp_path: Path, content: str) -> None:
-    with pytest.raises(UserError, match="recipe.yaml: ") as caught:
+    with pytest.raises(UserError, match=r"recipe\.yaml: ") as caught:
         load_recipe(write(tmp_path, content))
     assert "\n" not in str(caught.value)
 

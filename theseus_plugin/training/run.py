@@ -174,10 +174,10 @@ def start_accelerator(config: TrainingConfig, recipe: dict[str, Any]) -> Acceler
 
 
 def _check_trackers(trackers: tuple[str, ...]) -> None:
-    available = {tracker.value for tracker in get_available_trackers()}
+    available = {str(tracker) for tracker in get_available_trackers()}
     for name in trackers:
-        if name not in {tracker.value for tracker in LOGGER_TYPE_TO_CLASS}:
-            raise UserError(f"unknown tracker {name!r}: {did_you_mean(name, (t.value for t in LOGGER_TYPE_TO_CLASS))}")
+        if name not in LOGGER_TYPE_TO_CLASS:
+            raise UserError(f"unknown tracker {name!r}: {did_you_mean(name, LOGGER_TYPE_TO_CLASS)}")
         if name not in available:
             raise UserError(f"tracker {name!r} is not installed: pip install it, or remove it from training.trackers")
 

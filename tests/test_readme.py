@@ -1,0 +1,16 @@
+"""The README's figures are those of the committed records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.recipes import RESULTS, markdown
+from theseus_plugin.files import read_json
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def test_the_table_is_generated() -> None:
+    records = {file.stem: read_json(file) for file in sorted(RESULTS.glob("*.json"))}
+    assert records
+    assert markdown(records) in README.read_text(encoding="utf-8")
