@@ -6,6 +6,7 @@ import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+import copy
 import csv
 import random
 from pathlib import Path
@@ -53,7 +54,7 @@ def predecessor(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def recipe(tmp_path: Path, predecessor: Path, reviews: dict[str, Any]) -> dict[str, Any]:
     """A run of a second: six blocks to three, in fp32."""
     training = {"epochs": 2, "batch_size": 8, "eval_steps": 6, "learning_rate": 1e-3, "precision": "fp32", "seed": 3}
-    return {
+    content: dict[str, Any] = {
         "model": str(predecessor),
         "predecessor": str(predecessor),
         "successor": str(tmp_path / "successor"),
@@ -61,3 +62,4 @@ def recipe(tmp_path: Path, predecessor: Path, reviews: dict[str, Any]) -> dict[s
         "fit": training,
         "method": {"name": "theseus", "successor_blocks": 3, "training": training},
     }
+    return copy.deepcopy(content)  # tests change it, and the task is shared by all of them
