@@ -42,7 +42,7 @@ def fresh_python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     python = folder / "bin" / "python"
     pins = ["-c", str(ROOT / "constraints.txt")]
     subprocess.run([python, "-m", "pip", "install", "-q", "--no-deps", wheel], check=True, capture_output=True)
-    subprocess.run([python, "-m", "pip", "install", "-q", *pins, "typer", "pydantic"], check=True, capture_output=True)
+    subprocess.run([python, "-m", "pip", "install", "-q", *pins, "click", "pydantic"], check=True, capture_output=True)
     return python
 
 

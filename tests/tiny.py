@@ -31,7 +31,8 @@ MAX_LENGTH = 64
 def vocabulary() -> list[str]:
     """Special tokens, some whole words, then every printable ASCII character, alone and as a continuation."""
     characters = sorted(set(string.printable.lower()) - set(string.whitespace))
-    return [*SPECIAL.values(), *WORDS, *characters, *(f"##{c}" for c in characters)]
+    # "a" is a word and a character
+    return list(dict.fromkeys([*SPECIAL.values(), *WORDS, *characters, *(f"##{c}" for c in characters)]))
 
 
 def save_tokenizer(folder: str | Path, model_type: str = "bert", **options: Any) -> Path:

@@ -1,6 +1,6 @@
 """The command line. Each command parses, calls the function of the same name in `api`, and prints.
 
-Importing this module imports neither torch nor any plugin.
+Importing this module imports neither torch nor pydantic nor any plugin: `--help` has to be there at once.
 """
 
 from __future__ import annotations
@@ -8,46 +8,47 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Any
 
-import typer
+import click
 
 from theseus_plugin.errors import UserError
 
-app = typer.Typer(
-    help="Compress fine-tuned transformers by progressive module replacing, and measure what that bought.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
+as_json_option = click.option("--json", "as_json", is_flag=True, help="Print the record as JSON on standard output.")
+task_option = click.option(
+    "--task", metavar="RECIPE", help="Recipe that names the task.  [default: the one in the model's own record]"
 )
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print the record as JSON on standard output.")]
-Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the recipe.")]
-RecipeFile = Annotated[str, typer.Argument(metavar="RECIPE", help="YAML or JSON file, see examples/.")]
-TaskFile = Annotated[
-    str | None,
-    typer.Option("--task", metavar="RECIPE", help="Recipe that names the task; default: the model's own."),
-]
+
+def takes_recipe(command: Callable[..., None]) -> Callable[..., None]:
+    """The argument RECIPE and the options that go with it."""
+    command = as_json_option(command)
+    command = click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Override a key.")(command)
+    return click.argument("recipe")(command)
 
 
 def main() -> None:
     """Entry point: a `UserError` becomes one line and exit status 2."""
     try:
-        app()
+        app(prog_name="theseus-plugin")
     except UserError as error:
         if _first_process():
-            print(f"error: {error}", file=sys.stderr)  # noqa: T201
+            click.echo(f"error: {error}", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(130)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="theseus-plugin")
+def app() -> None:
+    """Compress fine-tuned transformers by progressive module replacing, and measure what that bought."""
 
 
 @app.command()
-def plugins(
-    as_json: AsJson = False,
-    check: Annotated[bool, typer.Option("--check", help="Load each plugin and say what is wrong with it.")] = False,
-) -> None:
+@as_json_option
+@click.option("--check", is_flag=True, help="Load each plugin and say what is wrong with it.")
+def plugins(as_json: bool, check: bool) -> None:
     """List what is installed, from which distribution, broken ones included."""
     from theseus_plugin import registry
 
@@ -57,24 +58,25 @@ def plugins(
     else:
         for row in rows:
             origin = f"{row.distribution} {row.version}"
-            typer.echo(
-                f"{row.kind:<10} {row.name:<22} {origin:<24} {'BROKEN: ' + row.problem if row.problem else 'ok'}"
-            )
+            state = f"BROKEN: {row.problem}" if row.problem else "ok"
+            click.echo(f"{row.kind:<10} {row.name:<22} {origin:<24} {state}")
     if any(row.problem for row in rows):
-        raise typer.Exit(1)
+        sys.exit(1)
 
 
 @app.command()
-def fit(recipe: RecipeFile, overrides: Set = None, as_json: AsJson = False) -> None:
+@takes_recipe
+def fit(recipe: str, overrides: Sequence[str], as_json: bool) -> None:
     """Fine-tune a predecessor: `model` of the recipe becomes `predecessor`."""
     from theseus_plugin import api
     from theseus_plugin import recipe as recipes
 
-    _print_result(api.fit(recipes.load_recipe(recipe, overrides or ())), as_json)
+    _print_result(api.fit(recipes.load_recipe(recipe, overrides)), as_json)
 
 
 @app.command()
-def compress(recipe: RecipeFile, overrides: Set = None, as_json: AsJson = False) -> None:
+@takes_recipe
+def compress(recipe: str, overrides: Sequence[str], as_json: bool) -> None:
     """Compress: `predecessor` of the recipe becomes `successor`.
 
     On many devices: accelerate launch -m theseus_plugin compress RECIPE
@@ -82,48 +84,43 @@ def compress(recipe: RecipeFile, overrides: Set = None, as_json: AsJson = False)
     from theseus_plugin import api
     from theseus_plugin import recipe as recipes
 
-    _print_result(api.compress(recipes.load_recipe(recipe, overrides or ())), as_json)
+    _print_result(api.compress(recipes.load_recipe(recipe, overrides)), as_json)
 
 
 @app.command()
-def export(
-    checkpoint: Annotated[str, typer.Argument(help="Folder of a fine-tuned model.")],
-    output: Annotated[str, typer.Argument(metavar="OUT", help="Folder to write.")],
-    task: TaskFile = None,
-    as_json: AsJson = False,
-) -> None:
-    """Export to ONNX, fused, and checked against the checkpoint on real examples."""
+@click.argument("checkpoint")
+@click.argument("output", metavar="OUT")
+@task_option
+@as_json_option
+def export(checkpoint: str, output: str, task: str | None, as_json: bool) -> None:
+    """Export CHECKPOINT to the ONNX folder OUT, fused, and checked against it on real examples."""
     from theseus_plugin import api
 
     record = api.export(checkpoint, output, task)
     if as_json:
         _print_json(record)
     else:
-        parity = record["parity"]
-        largest, examples = parity["largest_difference"], parity["examples"]
-        typer.echo(f"{output}: largest difference in logits {largest:.1e} on {examples} examples")
+        largest, examples = record["parity"]["largest_difference"], record["parity"]["examples"]
+        click.echo(f"{output}: largest difference in logits {largest:.1e} on {examples} examples")
 
 
 @app.command()
-def bench(
-    models: Annotated[list[str], typer.Argument(help="ONNX folders and checkpoints; the first is compared with.")],
-    task: TaskFile = None,
-    report: Annotated[str | None, typer.Option("--report", metavar="FILE.html", help="Write an HTML report.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Measure latency, size and accuracy, and compare."""
+@click.argument("models", metavar="MODEL...", nargs=-1, required=True)
+@task_option
+@click.option("--report", metavar="FILE.html", help="Write an HTML report.")
+@as_json_option
+def bench(models: Sequence[str], task: str | None, report: str | None, as_json: bool) -> None:
+    """Measure latency, size and accuracy of ONNX folders and checkpoints, and compare them with the first."""
     from theseus_plugin import api
 
-    record = api.bench(models, task)
-    _show_bench(record, report, as_json)
+    _show_bench(api.bench(models, task), report, as_json)
 
 
 @app.command()
-def demo(
-    folder: Annotated[str, typer.Option("--folder", help="Where everything goes.")] = "runs/demo",
-    quick: Annotated[bool, typer.Option("--quick", help="A fraction of the training: see it work in minutes.")] = False,
-    as_json: AsJson = False,
-) -> None:
+@click.option("--folder", default="runs/demo", show_default=True, help="Where everything goes.")
+@click.option("--quick", is_flag=True, help="A fraction of the training: see it work in minutes.")
+@as_json_option
+def demo(folder: str, quick: bool, as_json: bool) -> None:
     """Run the whole job on the embedded model and data; finished steps are not done twice."""
     from theseus_plugin.demo import run
 
@@ -144,9 +141,9 @@ def _show_bench(record: dict[str, Any], report: str | None, as_json: bool) -> No
         return
     Console().print(table(record["models"]))
     for line in findings(record["models"]):
-        typer.echo(line)
+        click.echo(line)
     if report is not None:
-        typer.echo(f"report: {report}")
+        click.echo(f"report: {report}")
 
 
 def _print_result(result: Any, as_json: bool) -> None:
@@ -158,14 +155,14 @@ def _print_result(result: Any, as_json: bool) -> None:
     metric = result["metric"]
     before = f"{100 * result['before'][metric]:.2f} -> " if result["before"] else ""
     sizes = " -> ".join(f"{n / 1e6:.1f}M" for n in dict.fromkeys(result["parameters"].values()))
-    typer.echo(
+    click.echo(
         f"{result['output']}: {metric} {before}{100 * result['after'][metric]:.2f}, parameters {sizes},"
         f" {result['training']['seconds']:.0f} s"
     )
 
 
 def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2))
+    click.echo(json.dumps(value, indent=2))
 
 
 def _first_process() -> bool:

@@ -50,7 +50,7 @@ def run(folder: str, quick: bool = False) -> tuple[dict[str, Any], str]:
     _step(f"export {successor} {onnx[1]}", onnx[1], lambda: api.export(successor, onnx[1]))
     record, report = home / "bench.json", str(home / "report.html")
     _forget_older(record, onnx)
-    latency = {"rounds": 2, "min_seconds": 0.3} if quick else {}
+    latency = {"rounds": 2, "min_seconds": 0.3, "shapes": ["1x64", "32x64"]} if quick else {}
     evaluators: Mapping[str, Any] = {"accuracy": {}, "latency": latency, "size": {}}
     _step(
         f"bench {onnx[0]} {onnx[1]} --report {report}",
@@ -87,10 +87,10 @@ def _prepare(home: Path, quick: bool) -> str:
 
 
 def _recipe(home: Path, quick: bool) -> dict[str, Any]:
-    fit = {"epochs": 0.3, "eval_steps": 60} if quick else {"epochs": 2.0, "eval_steps": 100}
+    fit = {"epochs": 0.3, "eval_steps": 105} if quick else {"epochs": 2.0, "eval_steps": 100}
     # Half the batch and twice the rate: a successor needs some hundred steps to get off the ground.
     training = (
-        {"epochs": 0.6, "batch_size": 16, "learning_rate": 2e-4, "eval_steps": 210}
+        {"epochs": 0.5, "batch_size": 16, "learning_rate": 2e-4, "eval_steps": 350}
         if quick
         else {"epochs": 4.0, "learning_rate": 1e-4, "eval_steps": 150}
     )

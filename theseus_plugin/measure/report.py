@@ -32,7 +32,7 @@ h1 {{ font-size: 1.5rem }} h2 {{ font-size: 1.1rem; margin-top: 2rem }}
 table {{ border-collapse: collapse; font-variant-numeric: tabular-nums }}
 th, td {{ padding: .4rem .8rem; text-align: right; white-space: nowrap;
   border-bottom: 1px solid var(--line) }}
-th:first-child, td:first-child {{ text-align: left }}
+th {{ text-align: left }}
 th, small, dt {{ color: var(--soft); font-weight: 500 }}
 td small {{ display: block }}
 svg {{ max-width: 100%; height: auto; display: block; margin: 1rem 0 }}
@@ -91,10 +91,13 @@ def table(records: Sequence[Record]) -> Table:
 
 
 def _html_table(records: Sequence[Record]) -> str:
+    """A row per figure and a column per model, as in the terminal."""
     headings, body = rows(records)
-    head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
-    lines = "\n".join("<tr>" + "".join(map(_html_cell, row)) + "</tr>" for row in body)
-    content = f"<thead><tr>{head}</tr></thead>\n<tbody>\n{lines}\n</tbody>"
+    lines = (
+        f"<tr><th>{escape(heading)}</th>{''.join(map(_html_cell, cells))}</tr>"
+        for heading, *cells in zip(headings, *body, strict=True)
+    )
+    content = "\n".join(lines)
     return f'<div class="wide"><table>\n{content}\n</table></div>'
 
 
