@@ -11,6 +11,7 @@ if there is a `bench.json` beside them.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -53,7 +54,8 @@ def record(path: Path, name: str) -> None:
     if measured.exists():
         content["bench"] = read_json(measured)
     RESULTS.mkdir(exist_ok=True)
-    write_json(RESULTS / f"{name}.json", content)
+    # paths of this machine mean nothing on another one
+    write_json(RESULTS / f"{name}.json", json.loads(json.dumps(content).replace(f"{Path.cwd()}/", "")))
 
 
 def rows(records: dict[str, Any]) -> list[list[str]]:
