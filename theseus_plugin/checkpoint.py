@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from theseus_plugin.errors import UserError, reason
+from theseus_plugin.files import means_a_path
 from theseus_plugin.quiet import quiet
 
 if TYPE_CHECKING:
@@ -118,8 +119,7 @@ def _from_pretrained(auto: Any, checkpoint: str, what: str) -> Any:
 
 def _refuse_no_folder(checkpoint: str) -> None:
     """Before the hub is asked for what is clearly a path."""
-    folder = Path(checkpoint)
-    if not folder.is_dir() and (folder.is_absolute() or checkpoint.startswith(".") or checkpoint.count("/") > 1):
+    if not Path(checkpoint).is_dir() and means_a_path(checkpoint):
         raise UserError(f"{checkpoint}: no such folder")
 
 

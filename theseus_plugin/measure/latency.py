@@ -99,15 +99,8 @@ class Latency(Evaluator):
     def _run(self, model: Model, arrays: dict[str, np.ndarray], auto_class: str, tick: Any) -> Any:
         from theseus_plugin.measure.child import run_child
 
-        job = {
-            "job": "clock",
-            "model": model.name,
-            "kind": model.kind,
-            "file": str(model.file),
-            "auto_class": auto_class,
-            "threads": self._threads,
-            "rule": self.config.model_dump(include={"min_seconds", "min_count", "warmup_seconds"}),
-        }
+        rule = self.config.model_dump(include={"min_seconds", "min_count", "warmup_seconds"})
+        job = model.job("clock", auto_class, self._threads) | {"rule": rule}
         return run_child(job, arrays, self._threads, tick)
 
     def _record(self, model: Model, runs: Any, first: Any, machine: dict[str, Any]) -> dict[str, Any]:

@@ -43,6 +43,17 @@ class Model:
         """Where its `config.json` and tokenizer are."""
         return self.file.parent
 
+    def job(self, what: str, auto_class: str, threads: int) -> dict[str, Any]:
+        """What a measuring process is told: do `what` with this model."""
+        return {
+            "job": what,
+            "model": self.name,
+            "kind": self.kind,
+            "file": str(self.file),
+            "auto_class": auto_class,
+            "threads": threads,
+        }
+
     def facts(self) -> dict[str, Any]:
         """Which file a record is about."""
         return {"file": str(self.file), "sha256": self.sha256}

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from theseus_plugin.checkpoint import load_model, load_tokenizer, weights_file
+from theseus_plugin.checkpoint import count_parameters, load_model, load_tokenizer, weights_file
 from theseus_plugin.contract import as_recipe
 from theseus_plugin.errors import UserError
 from theseus_plugin.files import complete_folder, refuse_existing, sha256, write_json
@@ -54,7 +54,7 @@ def export(
         raise UserError(f"opset {opset} is not supported: choose {OPSETS[0]} to {OPSETS[-1]}")
     weights = weights_file(checkpoint)
     model = load_model(checkpoint, task.auto_class, attn_implementation="eager")
-    if sum(p.numel() * p.element_size() for p in model.parameters()) > LARGEST:
+    if 4 * count_parameters(model) > LARGEST:
         raise UserError(f"{checkpoint}: more than 2 GiB in fp32 do not fit one ONNX file: compress the model first")
     data = task.load(checkpoint, splits=("validation",))
     chosen = parity.spread(data.splits["validation"], examples)

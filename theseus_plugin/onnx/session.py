@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from theseus_plugin.cores import usable_cores
-from theseus_plugin.errors import UserError
+from theseus_plugin.errors import UserError, reason
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,7 +41,7 @@ class Session:
         try:
             self._session: Any = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # its exceptions share no base class
-            raise UserError(f"{file}: ONNX Runtime cannot open it ({_first_line(error)}): export it again") from error
+            raise UserError(f"{file}: ONNX Runtime cannot open it ({reason(error)}): export it again") from error
         self.inputs: list[str] = [value.name for value in self._session.get_inputs()]
         """Names of the model's inputs."""
 
@@ -61,10 +61,6 @@ class Session:
         except Exception as error:
             shape = batch[self.inputs[0]].shape
             raise UserError(
-                f"ONNX Runtime cannot run a batch of shape {shape} ({_first_line(error)}): is it too long?"
+                f"ONNX Runtime cannot run a batch of shape {shape} ({reason(error)}): is it too long?"
             ) from error
         return logits
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

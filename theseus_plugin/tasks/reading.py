@@ -15,6 +15,7 @@ import datasets
 import pandas
 
 from theseus_plugin.errors import UserError, did_you_mean, reason
+from theseus_plugin.files import means_a_path
 
 Quoting = Literal["auto", "literal", "csv"]
 
@@ -98,7 +99,7 @@ def read_data(data: str, subset: str | None, split: str, quoting: Quoting) -> Ro
     folder = Path(data).expanduser()
     if folder.is_file():
         raise UserError(f"{data} is a file, not a folder: give files as `train` and `validation`, without `data`")
-    if not folder.is_dir() and (folder.is_absolute() or data.startswith(".") or data.count("/") > 1):
+    if not folder.is_dir() and means_a_path(data):
         raise UserError(f"{data}: no such folder")
     with _quiet():
         if not folder.is_dir():
