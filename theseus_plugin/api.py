@@ -14,6 +14,7 @@ from theseus_plugin.contract import Result, Task
 from theseus_plugin.errors import UserError
 from theseus_plugin.files import read_json, refuse_existing
 from theseus_plugin.recipe import Recipe, load_recipe
+from theseus_plugin.validation import validate
 
 RecipeLike = Recipe | str | Path | Mapping[str, Any]
 """A recipe, the path of one, or its content."""
@@ -46,22 +47,26 @@ def compress(recipe: RecipeLike) -> Result:
     return method.compress(predecessor, successor, task)
 
 
-def export(checkpoint: str, output: str, task: RecipeLike | None = None) -> dict[str, Any]:
+def export(checkpoint: str, output: str, task: RecipeLike | None = None, **options: Any) -> dict[str, Any]:
     """Write `checkpoint` as a fused ONNX folder, checked against the checkpoint on the task's real examples.
 
     Args:
         checkpoint: folder of a fine-tuned model.
         output: folder to write.
         task: recipe that names the task; default: the one in the checkpoint's own `result.json`.
+        options: fields of `theseus_plugin.onnx.config.ExportConfig`, such as `precision="int8-dynamic"`.
 
     Raises:
-        UserError: anything wrong with the checkpoint or the task, or the export differs from the checkpoint.
+        UserError: anything wrong with the checkpoint, the task or an option, the export differs from the checkpoint,
+            or its precision costs too much.
     """
     refuse_existing(output)
-    chosen = _task(task, checkpoint)
+    from theseus_plugin.onnx.config import ExportConfig
+
+    config, chosen = validate(ExportConfig, options, where=""), _task(task, checkpoint)
     from theseus_plugin.onnx.export import export as run
 
-    return run(checkpoint, output, chosen)
+    return run(checkpoint, output, chosen, config)
 
 
 def bench(

@@ -91,17 +91,31 @@ def compress(recipe: str, overrides: Sequence[str], as_json: bool) -> None:
 @click.argument("checkpoint")
 @click.argument("output", metavar="OUT")
 @task_option
+@click.option(
+    "--precision",
+    type=click.Choice(["fp32", "fp16", "int8-dynamic", "int8-static"]),
+    help="int8 for CPUs, with activation ranges found in each call or once; fp16 for GPUs.  [default: fp32]",
+)
+@click.option("--max-drop", type=float, help="Points of the metric that it may cost.  [default: 0.5]")
+@click.option("--leave-out", multiple=True, metavar="NODE", help="A node to leave in fp32; may be repeated.")
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), help="What to arrange the graph for.  [default: cpu]")
+@click.option("--opset", type=int, help="Version of the ONNX operators.  [default: 17]")
 @as_json_option
-def export(checkpoint: str, output: str, task: str | None, as_json: bool) -> None:
+def export(checkpoint: str, output: str, task: str | None, as_json: bool, **options: Any) -> None:
     """Export CHECKPOINT to the ONNX folder OUT, fused, and checked against it on real examples."""
     from theseus_plugin import api
 
-    record = api.export(checkpoint, output, task)
+    given = {name: value for name, value in options.items() if value not in (None, ())}
+    record = api.export(checkpoint, output, task, **given)
     if as_json:
         _print_json(record)
-    else:
-        largest, examples = record["parity"]["largest_difference"], record["parity"]["examples"]
-        click.echo(f"{output}: largest difference in logits {largest:.1e} on {examples} examples")
+        return
+    agreed = record["parity"]
+    line = f"{output}: largest difference in logits {agreed['largest_difference']:.1e} on {agreed['examples']} examples"
+    if gate := record["stages"][-1].get("gate"):
+        spared = f", {len(gate['left_out'])} nodes left in fp32" if gate["left_out"] else ""
+        line += f", {gate['metric']} {100 * gate['before']:.2f} -> {100 * gate['after']:.2f}{spared}"
+    click.echo(line)
 
 
 @app.command()

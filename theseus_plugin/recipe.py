@@ -77,9 +77,9 @@ def load_recipe(source: str | Path | Mapping[str, Any], overrides: Sequence[str]
             that is not set, a package that is not installed.
     """
     if isinstance(source, Mapping):
-        return validate(Recipe, _resolve(_override(dict(source), overrides)), where="")
+        return validate(Recipe, _resolve(override(dict(source), overrides)), where="")
     try:
-        return validate(Recipe, _resolve(_override(_read(Path(source)), overrides)), where="")
+        return validate(Recipe, _resolve(override(_read(Path(source)), overrides)), where="")
     except UserError as error:
         raise UserError(f"{source}: {error}") from None
 
@@ -103,18 +103,23 @@ def _read(path: Path) -> dict[str, Any]:
     return content
 
 
-def _override(values: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+def override(values: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """A copy of `values` with `a.b=value` applied for each override; values are YAML.
+
+    Raises:
+        UserError: an override that is not written so, or that goes through a value which is no section.
+    """
     values = json.loads(json.dumps(values, default=str))  # nested copies: the caller's mapping stays as it is
-    for override in overrides:
-        path, equals, text = override.partition("=")
+    for given in overrides:
+        path, equals, text = given.partition("=")
         if not equals:
-            raise UserError(f"--set {override}: write it as key=value, e.g. --set method.training.epochs=1")
+            raise UserError(f"--set {given}: write it as key=value, e.g. --set method.training.epochs=1")
         *parents, last = path.split(".")
         place = values
         for key in parents:
             place = place.setdefault(key, {})
             if not isinstance(place, dict):
-                raise UserError(f"--set {override}: {key} is a value, not a section")
+                raise UserError(f"--set {given}: {key} is a value, not a section")
         place[last] = yaml.safe_load(text)
     return values
 

@@ -1,5 +1,6 @@
 import json
 import warnings
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from tests.support_models import Sentences, sentences, torch_logits
 from tests.tiny import save_tiny
 from theseus_plugin.errors import UserError
 from theseus_plugin.onnx import export as exporting
+from theseus_plugin.onnx.config import ExportConfig
 from theseus_plugin.onnx.export import export
 
 
@@ -66,14 +68,39 @@ def test_inputs_are_those_the_tokenizer_makes(exported):
     assert [o.name for o in session.get_outputs()] == ["logits"]
 
 
-def test_attention_is_fused_once_per_layer(exported):
+def test_stages_and_their_nodes(exported):
+    """All is fused once per block; then the last block's last part works on one token, and the CPU gets its parts."""
     _, folder, record = exported
-    graph = onnx.load(folder / "onnx/model.onnx").graph
-    counted = [node.op_type for node in graph.node]
-    assert record["fusion"]["applied"]
-    assert counted.count("Attention") == record["fusion"]["nodes"]["Attention"] == 2
-    assert counted.count("BiasGelu") == record["fusion"]["nodes"]["BiasGelu"] == 2
-    assert "Softmax" not in counted
+    assert [stage["name"] for stage in record["stages"]] == ["exported", "fused", "first token", "arranged for the CPU"]
+    assert all(stage["applied"] for stage in record["stages"])
+    plain, fused, first, last = (stage["nodes"] for stage in record["stages"])
+    assert plain["Softmax"] == 2
+    assert fused["Attention"] == fused["BiasGelu"] == 2
+    assert fused["SkipLayerNormalization"] >= 4
+    assert "Softmax" not in fused
+    assert first["Slice"] == fused.get("Slice", 0) + 2
+    assert last["Gelu"] == 2
+    assert last["Sum"] == first["SkipLayerNormalization"]
+    counted = Counter(node.op_type for node in onnx.load(folder / "onnx/model.onnx").graph.node)
+    assert last == record["nodes"] == {name: n for name, n in counted.items() if name != "Constant"}
+
+
+def test_arranged_for_cuda_the_fused_nodes_stay(tmp_path):
+    save_tiny(tmp_path / "checkpoint", layers=2)
+    config = ExportConfig(device="cuda")
+    record = export(str(tmp_path / "checkpoint"), str(tmp_path / "onnx"), Sentences(), config)
+    assert record["nodes"]["SkipLayerNormalization"] == 4
+    assert record["stages"][-1]["name"] == "first token"
+
+
+def test_metadata_in_the_file(exported):
+    _, folder, record = exported
+    said = {entry.key: entry.value for entry in onnx.load(folder / "onnx/model.onnx").metadata_props}
+    assert said["theseus.source"] == record["source"]["sha256"]
+    assert json.loads(said["theseus.recipe"]) == {"task": record["task"]}
+    assert said["theseus.precision"] == "fp32"
+    assert said["theseus.exporter"] == record["exporter"] == "torchscript"
+    assert said["theseus.opset"] == "17"
 
 
 def test_record_names_source_and_file(exported):
@@ -93,17 +120,17 @@ def test_record_names_source_and_file(exported):
     lengths = sorted(len(e["input_ids"]) for e in Sentences().load(folder / "onnx").splits["validation"])
     assert record["parity"]["lengths"] == [lengths[0], lengths[-1]]
     assert {p.name for p in (folder / "onnx").iterdir()} >= {"model.onnx", "config.json", "tokenizer.json"}
-    assert not (folder / "onnx/fused.onnx").exists()
 
 
 def perturbed(convert):
-    def convert_and_spoil(model, batch, file, opset):
-        convert(model, batch, file, opset)
+    def convert_and_spoil(model, batch, file, opset, exporters):
+        written_by = convert(model, batch, file, opset, exporters)
         graph = onnx.load(file)
         weight = next(t for t in graph.graph.initializer if t.name.endswith("classifier.weight"))
         values = onnx.numpy_helper.to_array(weight) + np.float32(0.01)
         weight.CopyFrom(onnx.numpy_helper.from_array(values, weight.name))
         onnx.save(graph, file)
+        return written_by
 
     return convert_and_spoil
 
@@ -132,8 +159,9 @@ def test_a_fusion_that_changes_logits_is_not_kept(tmp_path, monkeypatch):
 
     monkeypatch.setattr(exporting.fusion, "fuse", fuse_wrongly)
     record = export(str(tmp_path / "checkpoint"), str(tmp_path / "onnx"), Sentences())
-    assert not record["fusion"]["applied"]
-    assert "differs from its checkpoint" in record["fusion"]["reason"]
+    fused = record["stages"][1]
+    assert not fused["applied"]
+    assert "differs from its checkpoint" in fused["reason"]
     assert record["parity"]["largest_difference"] < 1e-5
     assert "Attention" not in {n.op_type for n in onnx.load(tmp_path / "onnx/model.onnx").graph.node}
 
@@ -146,7 +174,7 @@ def test_an_optimizer_that_breaks_down_leaves_the_plain_graph(tmp_path, monkeypa
 
     monkeypatch.setattr(exporting.fusion, "fuse", fail)
     record = export(str(tmp_path / "checkpoint"), str(tmp_path / "onnx"), Sentences())
-    assert record["fusion"] == {"applied": False, "reason": "KeyError: 'pattern'", "nodes": {}}
+    assert record["stages"][1] == {"name": "fused", "applied": False, "reason": "KeyError: 'pattern'"}
 
 
 def test_export_is_silent(tmp_path, capfd):

@@ -2,140 +2,118 @@
 
 from __future__ import annotations
 
-import inspect
+import json
 import shutil
+from collections.abc import Mapping
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from theseus_plugin.checkpoint import count_parameters, load_model, load_tokenizer, weights_file
+from theseus_plugin.checkpoint import load_model, load_tokenizer, weights_file
 from theseus_plugin.contract import as_recipe
 from theseus_plugin.errors import UserError
-from theseus_plugin.files import complete_folder, refuse_existing, sha256, write_json
-from theseus_plugin.onnx import fusion, parity
-from theseus_plugin.onnx.session import Session
-from theseus_plugin.quiet import quiet
+from theseus_plugin.files import complete_folder, read_json, refuse_existing, sha256, write_json
+from theseus_plugin.onnx import external, fusion, metadata, parity
+from theseus_plugin.onnx.config import ExportConfig
+from theseus_plugin.onnx.convert import EXPORTERS, convert, model_inputs
+from theseus_plugin.onnx.cpu import suit_cpu
+from theseus_plugin.onnx.first_token import keep_first_token
+from theseus_plugin.onnx.precision import lower_precision
+from theseus_plugin.onnx.stages import Stages, Write, name_nodes, operators, rewrite
 
 if TYPE_CHECKING:
     from theseus_plugin.contract import Task
 
 MODEL = "model.onnx"
-OPSETS = range(17, 21)  # 17 is the first with LayerNormalization, 20 the last that the exporter knows
-LARGEST = 2**31 - 2**24  # bytes; protobuf ends at 2 GiB, and the graph itself takes a little
+PACKAGES = ("theseus-plugin", "torch", "transformers", "onnx", "onnxruntime")
 
 
-def export(
-    checkpoint: str,
-    output: str,
-    task: Task,
-    opset: int = OPSETS[0],
-    tolerance: float = 1e-4,
-    examples: int = 64,
-) -> dict[str, Any]:
-    """Export a checkpoint to the folder `output`, fused where that keeps the logits, complete or not at all.
+def export(checkpoint: str, output: str, task: Task, config: ExportConfig | None = None) -> dict[str, Any]:
+    """Export a checkpoint to the folder `output`, complete or not at all.
 
-    The folder holds `model.onnx` (inputs as the tokenizer names them, of shape (batch, length), both dynamic;
-    output `logits`), `config.json`, the tokenizer, and `export.json`, which is the record returned.
+    The stages: the graph as the exporter writes it; fused; the last block on the first token alone, if the head
+    reads no other; arranged for the CPU; in a lower precision. Each is compared with the checkpoint on real
+    examples of every length. Those that only make it faster are left out where they do not fit the architecture.
+
+    The folder holds `model.onnx` (inputs as the task names them, batch and length dynamic; output `logits`), with
+    its weights in `model.onnx.data` if they exceed 2 GiB, `config.json`, the tokenizer, and `export.json`, which
+    is the record returned.
 
     Args:
         checkpoint: a folder with `config.json`, `model.safetensors` and a tokenizer.
         output: the folder to write; must not exist.
-        task: its validation examples are those that parity is checked on.
-        opset: version of the ONNX operators, 17 to 20.
-        tolerance: largest absolute difference of a logit from the checkpoint's (fp32) that passes.
-        examples: number of examples to check, spread over all lengths.
+        task: its validation examples are those that parity is checked on, and that the lower precision must score on.
+        config: see `ExportConfig`; fp32 by default.
 
     Raises:
-        UserError: `output` exists, the opset is not known, no checkpoint folder, what the task refuses, or
-            parity failed.
+        UserError: `output` exists, no checkpoint folder, what the task refuses, no exporter knows the architecture,
+            parity failed, or the lower precision costs too much.
     """
+    config = config or ExportConfig()
     refuse_existing(output)
-    if opset not in OPSETS:
-        raise UserError(f"opset {opset} is not supported: choose {OPSETS[0]} to {OPSETS[-1]}")
     weights = weights_file(checkpoint)
     model = load_model(checkpoint, task.auto_class, attn_implementation="eager")
-    if 4 * count_parameters(model) > LARGEST:
-        raise UserError(f"{checkpoint}: more than 2 GiB in fp32 do not fit one ONNX file: compress the model first")
     data = task.load(checkpoint, splits=("validation",))
-    chosen = parity.spread(data.splits["validation"], examples)
+    chosen = parity.spread(data.splits["validation"], config.examples)
     inputs = model_inputs(model, chosen[0])
-    batches = parity.batches(chosen, data.collate, inputs)
-    reference = parity.reference(model, chosen, batches)
+    reference = parity.reference(model, chosen, data, inputs)
     with complete_folder(output) as folder:
-        file = folder / MODEL
-        convert(model, batches[0], file, opset)
-        fused = _fuse(model, file, reference, tolerance)
-        agreed = fused.pop("parity", None) or parity.check(Session(file).run, reference, tolerance)
-        shutil.copyfile(Path(checkpoint, "config.json"), folder / "config.json")
-        load_tokenizer(checkpoint).save_pretrained(folder)
+        stages = Stages(folder / MODEL, reference, config.tolerance)
+        exporter = _convert(stages, model, reference.batches[0], config.opset)
+        stages.attempt("fused", _fuse(model.config))
+        stages.attempt("first token", rewrite(keep_first_token))
+        if config.device == "cpu" and config.precision != "fp16":
+            stages.attempt("arranged for the CPU", rewrite(suit_cpu))
+        rewrite(name_nodes)(stages.file, stages.file)
+        if config.precision != "fp32":
+            lower_precision(stages, checkpoint, task, data, config)
         record = {
             "task": as_recipe(task),
             "source": {"checkpoint": checkpoint, "sha256": sha256(weights)},
-            "file": {"name": MODEL, "sha256": sha256(file), "bytes": file.stat().st_size},
+            **config.model_dump(mode="json"),
+            "exporter": exporter,
             "inputs": inputs,
-            "opset": opset,
-            "exporter": "torchscript",
-            "fusion": fused,
-            "parity": agreed,
-            "versions": {name: version(name) for name in ("torch", "transformers", "onnx", "onnxruntime")},
+            "nodes": operators(stages.file),
+            "stages": stages.records,
+            "parity": next(stage["parity"] for stage in reversed(stages.records) if stage["applied"]),
+            "versions": {name: version(name) for name in PACKAGES},
         }
+        metadata.stamp(stages.file, _metadata(record, checkpoint))
+        record["file"] = {"name": MODEL, "sha256": sha256(stages.file), "bytes": external.size(stages.file)}
+        shutil.copyfile(Path(checkpoint, "config.json"), folder / "config.json")
+        load_tokenizer(checkpoint).save_pretrained(folder)
         write_json(folder / "export.json", record)
     return record
 
 
-def model_inputs(model: Any, example: Any) -> list[str]:
-    """What the tokenizer produced for `example` and the model's forward takes, in the tokenizer's order."""
-    taken = inspect.signature(model.forward).parameters
-    return [name for name in example if name != "labels" and name in taken]
+def _convert(stages: Stages, model: Any, batch: parity.Batch, opset: int) -> str:
+    """The first stage, by the first exporter whose graph has the checkpoint's logits; gives the exporter's name."""
+    reasons = []
+    for exporter in EXPORTERS:
+        try:
+            stages.require("exported", partial(convert, model, batch, opset=opset, exporters=(exporter,)))
+        except UserError as error:
+            external.remove(stages.file)
+            reasons.append(error)
+        else:
+            return exporter
+    raise reasons[0]
 
 
-def convert(model: Any, batch: parity.Batch, file: Path, opset: int) -> None:
-    """Write `model` as an ONNX graph with dynamic batch and length, traced on `batch`.
-
-    The TorchScript exporter, though torch calls it legacy: both exporters keep the logits (differences of
-    1e-7), but ONNX Runtime's optimizer finds no attention in the graphs of the other one, even with eager
-    attention; with SDPA it finds none in either.
-    """
-    import torch
-
-    class Logits(torch.nn.Module):
-        """Positional inputs in, one tensor out, as the exporter wants it."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.model = model
-
-        def forward(self, *arrays: torch.Tensor) -> Any:
-            return self.model(**dict(zip(batch, arrays, strict=True))).logits
-
-    axes = {name: {0: "batch", 1: "length"} for name in batch}
-    with quiet(), torch.no_grad():
-        torch.onnx.export(
-            Logits().eval(),  # the exporter sets this mode on the model when it is done
-            tuple(torch.from_numpy(array) for array in batch.values()),
-            str(file),
-            input_names=list(batch),
-            output_names=["logits"],
-            dynamic_axes={**axes, "logits": {0: "batch"}},
-            opset_version=opset,
-            dynamo=False,
-        )
+def _fuse(config: Any) -> Write:
+    heads, width = getattr(config, "num_attention_heads", 0), getattr(config, "hidden_size", 0)
+    return lambda source, target: fusion.fuse(source, target, heads, width)
 
 
-def _fuse(model: Any, file: Path, reference: parity.Reference, tolerance: float) -> dict[str, Any]:
-    """Replace `file` by its fused form if that passes; says what was done, or why nothing was."""
-    fused = file.with_name("fused.onnx")
-    heads = getattr(model.config, "num_attention_heads", 0)
-    width = getattr(model.config, "hidden_size", 0)
-    try:
-        nodes = fusion.fuse(file, fused, heads, width)
-        if not nodes:
-            return {"applied": False, "reason": "the optimizer found nothing to fuse", "nodes": {}}
-        agreed = parity.check(Session(fused).run, reference, tolerance)
-    except Exception as error:  # the optimizer works by pattern and fails in any way on what it does not know
-        return {"applied": False, "reason": f"{type(error).__name__}: {error}", "nodes": {}}
-    else:
-        fused.replace(file)
-        return {"applied": True, "nodes": nodes, "parity": agreed}
-    finally:
-        fused.unlink(missing_ok=True)
+def _metadata(record: Mapping[str, Any], checkpoint: str) -> dict[str, str]:
+    """What the ONNX file says of its own origin."""
+    trained = Path(checkpoint, "result.json")
+    return {
+        "version": record["versions"]["theseus-plugin"],
+        "source": record["source"]["sha256"],
+        "recipe": json.dumps(read_json(trained)["recipe"] if trained.is_file() else {"task": record["task"]}),
+        "precision": record["precision"],
+        "opset": str(record["opset"]),
+        "exporter": record["exporter"],
+    }

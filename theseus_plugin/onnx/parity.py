@@ -11,7 +11,7 @@ import numpy as np
 from theseus_plugin.errors import UserError
 
 if TYPE_CHECKING:
-    from theseus_plugin.contract import Features
+    from theseus_plugin.contract import Features, TaskData
 
 Batch = Mapping[str, np.ndarray]
 BATCH_SIZE = 8
@@ -26,13 +26,23 @@ class Reference:
     logits: Sequence[np.ndarray]
     examples: int
     """Number of different examples in the batches."""
-    lengths: tuple[int, int]
-    """Lengths of the shortest and the longest of them, in tokens."""
+    labels: Sequence[np.ndarray]
+    padded: int
+    """How many of the batches, the first ones, hold every example once; the others stand alone."""
+    score: Callable[[np.ndarray, np.ndarray], dict[str, float]]
+    """Metrics from (logits, labels), as `TaskData.score`."""
+    metric: str
+    """The metric that is compared."""
+    lengths: tuple[int, int] | None
+    """Lengths of the shortest and the longest of them, in tokens; None where they have none, as images."""
 
 
 def spread(examples: Sequence[Features], count: int) -> list[Features]:
-    """Up to `count` examples in order of length, evenly spread from the shortest to the longest."""
-    by_length = sorted(range(len(examples)), key=lambda i: len(examples[i]["input_ids"]))
+    """Up to `count` examples in order of length, evenly spread from the shortest to the longest.
+
+    Those without `input_ids` keep their order.
+    """
+    by_length = sorted(range(len(examples)), key=lambda i: len(examples[i].get("input_ids", ())))
     places = np.unique(np.linspace(0, len(by_length) - 1, min(count, len(by_length))).round().astype(int))
     return [examples[by_length[place]] for place in places]
 
@@ -40,8 +50,7 @@ def spread(examples: Sequence[Features], count: int) -> list[Features]:
 def batches(
     chosen: Sequence[Features],
     collate: Callable[[Sequence[Features]], dict[str, np.ndarray]],
-    inputs: Sequence[str],
-) -> list[Batch]:
+) -> list[dict[str, np.ndarray]]:
     """Padded batches of all `chosen`, then some alone, unpadded, the shortest and the longest included.
 
     Each padded batch takes every n-th of the examples sorted by length, so that it holds short and long ones.
@@ -49,53 +58,75 @@ def batches(
     step = -(-len(chosen) // BATCH_SIZE)
     groups = [chosen[start::step] for start in range(step)]
     groups += [[example] for example in spread(chosen, SINGLES)]
-    collated = [collate(group) for group in groups]
-    return [{name: batch[name] for name in inputs} for batch in collated]
+    return [collate(group) for group in groups]
 
 
-def reference(model: Any, chosen: Sequence[Features], inputs: Sequence[Batch]) -> Reference:
-    """Logits of the PyTorch model `model` for the batches `inputs`, which hold the examples `chosen`."""
+def reference(model: Any, chosen: Sequence[Features], data: TaskData, inputs: Sequence[str]) -> Reference:
+    """Logits of the PyTorch model `model` for the examples `chosen`, fed through its inputs `inputs`."""
     import torch
 
+    collated = batches(chosen, data.collate)
+    fed = [{name: batch[name] for name in inputs} for batch in collated]
     with torch.no_grad():
         logits = [
-            model(**{name: torch.from_numpy(array) for name, array in batch.items()}).logits.numpy() for batch in inputs
+            model(**{name: torch.from_numpy(array) for name, array in batch.items()}).logits.numpy() for batch in fed
         ]
-    lengths = [len(example["input_ids"]) for example in chosen]
-    return Reference(inputs, logits, len(chosen), (min(lengths), max(lengths)))
+    lengths = [len(example["input_ids"]) for example in chosen if "input_ids" in example]
+    return Reference(
+        batches=fed,
+        logits=logits,
+        labels=[batch["labels"] for batch in collated],
+        score=data.score,
+        metric=data.metric,
+        padded=-(-len(chosen) // BATCH_SIZE),
+        examples=len(chosen),
+        lengths=(min(lengths), max(lengths)) if lengths else None,
+    )
 
 
 def check(run: Callable[[Batch], np.ndarray], against: Reference, tolerance: float) -> dict[str, Any]:
-    """Compare the logits of `run` with the reference.
-
-    Returns:
-        Largest and mean absolute difference of logits, the share of equal labels (None for a single logit,
-        which is no label), and what was compared.
+    """Compare the logits of `run` with the reference; see `compare`.
 
     Raises:
         UserError: the largest difference exceeds `tolerance`, or is not a number.
     """
-    given = [run(batch) for batch in against.batches]
-    differences = np.concatenate([np.abs(a - b).ravel() for a, b in zip(given, against.logits, strict=True)])
-    labels = np.concatenate(
-        [(a.argmax(-1) == b.argmax(-1)).ravel() for a, b in zip(given, against.logits, strict=True)]
-    )
-    single = against.logits[0].shape[-1] == 1
-    largest, mean = float(differences.max()), float(differences.mean())
-    record = {
-        "largest_difference": largest,
-        "mean_difference": mean,
-        "label_agreement": None if single else float(labels.mean()),
-        "tolerance": tolerance,
-        "examples": against.examples,
-        "batches": len(against.batches),
-        "lengths": list(against.lengths),
-    }
+    record = compare(run, against)
+    largest, agreement = record["largest_difference"], record["label_agreement"]
     if not largest <= tolerance:  # NaN must fail too
-        agreement = "" if single else f", {labels.mean():.1%} equal labels"
+        equal = "" if agreement is None else f", {agreement:.1%} equal labels"
         raise UserError(
             f"the ONNX model differs from its checkpoint by up to {largest:.3g} in the logits "
-            f"(mean {mean:.3g}{agreement}, {against.examples} examples, allowed {tolerance:g}): "
+            f"(mean {record['mean_difference']:.3g}{equal}, {against.examples} examples, allowed {tolerance:g}): "
             "nothing was kept; raise the tolerance only if you accept these figures"
         )
-    return record
+    return {**record, "tolerance": tolerance}
+
+
+def compare(run: Callable[[Batch], np.ndarray], against: Reference) -> dict[str, Any]:
+    """How far the logits of `run` are from the reference.
+
+    Returns:
+        Largest and mean absolute difference of logits, the share of equal labels (None for a single logit,
+        which is no label), by how much the metric differs on these examples, and what was compared.
+    """
+    given = [run(batch) for batch in against.batches]
+    pairs = list(zip(given, against.logits, strict=True))
+    differences = np.concatenate([np.abs(a - b).ravel() for a, b in pairs])
+    agreed = np.concatenate([(a.argmax(-1) == b.argmax(-1)).ravel() for a, b in pairs])
+    return {
+        "largest_difference": float(differences.max()),
+        "mean_difference": float(differences.mean()),
+        "label_agreement": None if against.logits[0].shape[-1] == 1 else float(agreed.mean()),
+        "metric": against.metric,
+        "metric_difference": _metric(given, against) - _metric(against.logits, against),
+        "examples": against.examples,
+        "batches": len(against.batches),
+        "lengths": against.lengths and list(against.lengths),
+    }
+
+
+def _metric(logits: Sequence[np.ndarray], against: Reference) -> float:
+    """The metric with every example once."""
+    return against.score(np.concatenate(logits[: against.padded]), np.concatenate(against.labels[: against.padded]))[
+        against.metric
+    ]

@@ -1,0 +1,39 @@
+"""Options of an export."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from theseus_plugin.validation import Options
+
+Precision = Literal["fp32", "fp16", "int8-dynamic", "int8-static"]
+
+
+class ExportConfig(Options):
+    """What `export` is to write, and what it may cost."""
+
+    precision: Precision = Field(
+        "fp32",
+        description="fp32; fp16, for GPUs; 8-bit weights and activations, the range of these found in each call "
+        "(int8-dynamic) or once on training examples (int8-static)",
+    )
+    device: Literal["cpu", "cuda"] = Field(
+        "cpu", description="what the graph is arranged for; fp16 is always arranged for cuda"
+    )
+    opset: int = Field(17, ge=17, le=20, description="version of the ONNX operators")
+    tolerance: float = Field(
+        1e-4, gt=0, description="largest absolute difference of a logit from the checkpoint's that passes in fp32"
+    )
+    examples: int = Field(64, ge=1, description="examples to compare logits on, spread over all lengths")
+    max_drop: float = Field(
+        0.5, ge=0, description="points (hundredths) of the task's metric that a lower precision may cost"
+    )
+    leave_out: tuple[str, ...] = Field((), description="nodes to leave in fp32, by name")
+
+    @model_validator(mode="after")
+    def _something_to_leave_out(self) -> Self:
+        if self.leave_out and self.precision == "fp32":
+            raise ValueError("`leave_out` names nodes to leave in fp32: choose a lower precision")
+        return self

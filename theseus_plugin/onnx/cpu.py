@@ -1,0 +1,63 @@
+"""Fused nodes that are slower than their parts on a CPU, taken apart again.
+
+ONNX Runtime's kernel for SkipLayerNormalization takes 3 to 5 times as long there as a sum and a
+LayerNormalization (2.0 ms against 0.4 for 2,048 tokens of 384 numbers on two cores), and BiasGelu keeps an
+int8 product from adding the bias by itself. `python -m benchmarks.operators` measures both.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def suit_cpu(graph: Any) -> int:
+    """Replace SkipLayerNormalization by sums and LayerNormalization, BiasGelu by a sum and Gelu.
+
+    Args:
+        graph: an ONNX `GraphProto` with its nodes in order; changed in place.
+
+    Returns:
+        How many nodes were replaced.
+    """
+    parts = {"SkipLayerNormalization": _skip_layer_normalization, "BiasGelu": _bias_gelu}
+    nodes, replaced = [], 0
+    for node in graph.node:
+        made = parts[node.op_type](node) if node.op_type in parts else []
+        replaced += bool(made)
+        nodes += made or [type(node).FromString(node.SerializeToString())]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    return replaced
+
+
+def _skip_layer_normalization(node: Any) -> list[Any]:
+    from onnx import helper
+
+    inputs = [*node.input, ""]
+    result, mean, deviation, total = [*node.output, "", "", ""][:4]
+    if mean or deviation or not inputs[3]:
+        return []
+    made = []
+    first = inputs[0]
+    if inputs[4]:
+        made.append(helper.make_node("Add", [first, inputs[4]], [f"{result}.biased"], name=f"{node.name}/bias"))
+        first = f"{result}.biased"
+    total = total or f"{result}.total"
+    # Sum, not Add: the runtime would fuse Add and LayerNormalization again when it loads the model
+    made.append(helper.make_node("Sum", [first, inputs[1]], [total], name=f"{node.name}/sum"))
+    epsilon = next((a.f for a in node.attribute if a.name == "epsilon"), 1e-12)
+    norm = [total, inputs[2], inputs[3]]
+    made.append(
+        helper.make_node("LayerNormalization", norm, [result], name=f"{node.name}/norm", axis=-1, epsilon=epsilon)
+    )
+    return made
+
+
+def _bias_gelu(node: Any) -> list[Any]:
+    from onnx import helper
+
+    (result,) = node.output
+    return [
+        helper.make_node("Add", list(node.input), [f"{result}.biased"], name=f"{node.name}/bias"),
+        helper.make_node("Gelu", [f"{result}.biased"], [result], name=f"{node.name}/gelu", domain="com.microsoft"),
+    ]

@@ -1,0 +1,74 @@
+"""The last stage of an export: fewer bits, as far as the metric allows."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from theseus_plugin.errors import UserError
+from theseus_plugin.onnx import external, half, parity, quantize
+from theseus_plugin.onnx.gate import Gate
+from theseus_plugin.onnx.predict import predict
+from theseus_plugin.onnx.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from theseus_plugin.contract import Task, TaskData
+    from theseus_plugin.onnx.config import ExportConfig
+    from theseus_plugin.onnx.gate import Lower
+    from theseus_plugin.onnx.stages import Stages
+
+CALIBRATION_EXAMPLES = 256
+
+
+def lower_precision(stages: Stages, checkpoint: str, task: Task, data: TaskData, config: ExportConfig) -> None:
+    """Write the file of `stages` anew in the precision of `config`, and record it with its gate and its parity.
+
+    Raises:
+        UserError: it costs more of the metric than `config` allows, or there is nothing to lower.
+    """
+    target, source = stages.file, stages.file.with_name("fp32.onnx")
+    nodes, lower = _lower(external.load_graph(target).graph, checkpoint, task, stages, config)
+    external.move(target, source)
+
+    def logits(file: Path) -> np.ndarray:
+        session = Session(file)
+        return np.concatenate([session.run(batch) for batch in stages.reference.batches])
+
+    def score(file: Path) -> float:
+        given, labels = predict(Session(file).run, data.splits["validation"], data.collate)
+        return data.score(given, labels)[data.metric]
+
+    gate = Gate(config.precision, lower, score, logits, config.max_drop)
+    passed = gate.apply(source, target, nodes, config.leave_out)
+    external.remove(source)
+    agreed = parity.compare(Session(target).run, stages.reference)
+    stages.keep(config.precision, agreed, gate={"metric": data.metric, **passed})
+
+
+def _lower(
+    graph: Any, checkpoint: str, task: Task, stages: Stages, config: ExportConfig
+) -> tuple[Sequence[str], Lower]:
+    """The nodes that can be lowered, and what does it."""
+    if config.precision == "fp16":
+        return half.halvable(graph), half.to_fp16
+    nodes = quantize.quantizable(graph)
+    if config.precision == "int8-dynamic":
+        return nodes, quantize.quantize_dynamic
+    inputs = list(stages.reference.batches[0])
+    return nodes, partial(quantize.quantize_static, batches=_calibration(checkpoint, task, inputs))
+
+
+def _calibration(checkpoint: str, task: Task, inputs: Sequence[str]) -> list[parity.Batch]:
+    """Training examples of every length; validation examples where the task has no others."""
+    try:
+        data, split = task.load(checkpoint, splits=("train",)), "train"
+    except UserError:
+        data, split = task.load(checkpoint, splits=("validation",)), "validation"
+    chosen = parity.spread(data.splits[split], CALIBRATION_EXAMPLES)
+    batches = parity.batches(chosen, data.collate)
+    return [{name: batch[name] for name in inputs} for batch in batches]
