@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+from theseus_plugin.onnx.embedding import fuse_embedding
+from theseus_plugin.onnx.external import data_file
 from theseus_plugin.quiet import quiet
 
 
@@ -13,7 +15,7 @@ def fuse(plain: Path, fused: Path, heads: int, width: int) -> dict[str, int]:
 
     Args:
         plain: the exported graph.
-        fused: the file to write.
+        fused: the file to write; like `plain`, it comes with a data file or without.
         heads: number of attention heads; found from shapes where 0, which often fails.
         width: hidden size, 0 likewise.
 
@@ -29,11 +31,13 @@ def fuse(plain: Path, fused: Path, heads: int, width: int) -> dict[str, int]:
         options.use_raw_attention_mask(True)
         graph = optimize_model(
             str(plain),
-            model_type="bert",  # the pattern of every encoder here, whatever its name
+            model_type="bert",  # those for other architectures find no more in the graphs of transformers 5
             num_heads=heads,
-            hidden_size=width,
+            hidden_size=width if heads else 0,  # both or neither
             optimization_options=options,
             opt_level=1,  # constant folding only: higher levels bake in what fits the CPU of this machine
         )
-        graph.save_model_to_file(str(fused))
+        if fuse_embedding(graph.model.graph):
+            graph.prune_graph()
+        graph.save_model_to_file(str(fused), use_external_data_format=data_file(plain).exists())
     return dict(sorted(Counter(n.op_type for n in graph.model.graph.node if n.domain == "com.microsoft").items()))

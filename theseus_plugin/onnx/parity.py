@@ -26,13 +26,16 @@ class Reference:
     logits: Sequence[np.ndarray]
     examples: int
     """Number of different examples in the batches."""
-    lengths: tuple[int, int]
-    """Lengths of the shortest and the longest of them, in tokens."""
+    lengths: tuple[int, int] | None
+    """Lengths of the shortest and the longest of them, in tokens; None where they have none, as images."""
 
 
 def spread(examples: Sequence[Features], count: int) -> list[Features]:
-    """Up to `count` examples in order of length, evenly spread from the shortest to the longest."""
-    by_length = sorted(range(len(examples)), key=lambda i: len(examples[i]["input_ids"]))
+    """Up to `count` examples in order of length, evenly spread from the shortest to the longest.
+
+    Those without `input_ids` keep their order.
+    """
+    by_length = sorted(range(len(examples)), key=lambda i: len(examples[i].get("input_ids", ())))
     places = np.unique(np.linspace(0, len(by_length) - 1, min(count, len(by_length))).round().astype(int))
     return [examples[by_length[place]] for place in places]
 
@@ -61,8 +64,8 @@ def reference(model: Any, chosen: Sequence[Features], inputs: Sequence[Batch]) -
         logits = [
             model(**{name: torch.from_numpy(array) for name, array in batch.items()}).logits.numpy() for batch in inputs
         ]
-    lengths = [len(example["input_ids"]) for example in chosen]
-    return Reference(inputs, logits, len(chosen), (min(lengths), max(lengths)))
+    lengths = [len(example["input_ids"]) for example in chosen if "input_ids" in example]
+    return Reference(inputs, logits, len(chosen), (min(lengths), max(lengths)) if lengths else None)
 
 
 def check(run: Callable[[Batch], np.ndarray], against: Reference, tolerance: float) -> dict[str, Any]:
@@ -89,7 +92,7 @@ def check(run: Callable[[Batch], np.ndarray], against: Reference, tolerance: flo
         "tolerance": tolerance,
         "examples": against.examples,
         "batches": len(against.batches),
-        "lengths": list(against.lengths),
+        "lengths": against.lengths and list(against.lengths),
     }
     if not largest <= tolerance:  # NaN must fail too
         agreement = "" if single else f", {labels.mean():.1%} equal labels"
