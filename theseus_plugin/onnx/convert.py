@@ -110,18 +110,21 @@ def _dynamo(model: Any, batch: Batch, file: Path, opset: int) -> None:
     import torch
 
     wrapped, arrays = _wrapped(model, batch)
-    dynamic = torch.export.Dim.DYNAMIC
     torch.onnx.export(
         wrapped,
         arrays,
         str(file),
         input_names=list(batch),
         output_names=["logits"],
-        dynamic_shapes=(tuple(dict.fromkeys(_axes(array), dynamic) for array in batch.values()),),
+        dynamic_shapes=(tuple(_axes(array) for array in batch.values()),),
         opset_version=max(opset, DYNAMO_OPSET),
         dynamo=True,
         verbose=False,
     )
+    written = external.load_graph(file)
+    for part in (*written.graph.node, *written.graph.value_info, *written.graph.input, *written.graph.output):
+        part.ClearField("metadata_props")  # stack traces, with the paths of this machine
+    file.write_bytes(written.SerializeToString())
 
 
 def _wrapped(model: Any, batch: Batch) -> tuple[nn.Module, tuple[Any, ...]]:

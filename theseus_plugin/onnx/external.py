@@ -56,11 +56,13 @@ def gather(source: Path, target: Path, largest: int) -> None:
     model = load_graph(source)
     with data_file(target).open("wb") as stream:
         for tensor in model.graph.initializer:
-            content = _content(tensor, source.parent)
-            if len(content) >= SMALLEST:
-                stream.seek(-stream.tell() % PAGE, 1)
-                _refer(tensor, {"location": data_file(target).name, "offset": stream.tell(), "length": len(content)})
-                stream.write(content)
+            content = onnx.numpy_helper.to_array(tensor, base_dir=str(source.parent))
+            if content.nbytes < SMALLEST:
+                tensor.CopyFrom(onnx.numpy_helper.from_array(content, tensor.name))
+                continue
+            stream.seek(-stream.tell() % PAGE, 1)
+            _refer(tensor, {"location": data_file(target).name, "offset": stream.tell(), "length": content.nbytes})
+            stream.write(content.tobytes())
     target.write_bytes(model.SerializeToString())
 
 
@@ -69,14 +71,6 @@ def load_graph(model: Path) -> Any:
     import onnx
 
     return onnx.load(model, load_external_data=False)
-
-
-def _content(tensor: Any, folder: Path) -> bytes:
-    from onnx import numpy_helper
-
-    if tensor.data_type == tensor.STRING:
-        return b""
-    return bytes(numpy_helper.to_array(tensor, base_dir=str(folder)).tobytes())
 
 
 def _refer(tensor: Any, place: dict[str, object]) -> None:
