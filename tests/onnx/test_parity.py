@@ -25,18 +25,30 @@ def test_spread_takes_shortest_longest_and_between():
 
 def test_batches_hold_every_example_padded_and_some_alone():
     chosen = [example(n) for n in range(1, 21)]
-    batches = parity.batches(chosen, collate, ["input_ids"])
+    batches = parity.batches(chosen, collate)
     padded = [b["input_ids"] for b in batches if len(b["input_ids"]) > 1]
     alone = [b["input_ids"].shape[1] for b in batches if len(b["input_ids"]) == 1]
     lengths = [int((row > 0).sum()) + 1 for ids in padded for row in ids]
     assert sorted(lengths) == list(range(1, 21))
     assert all(len({int((row > 0).sum()) for row in ids}) > 1 for ids in padded)
     assert {1, 20} <= set(alone)
-    assert all(set(b) == {"input_ids"} for b in batches)
 
 
-def compare(given, expected, tolerance=1e-4):
-    against = parity.Reference([{}], [np.array(expected)], 2, (1, 2))
+def share_of_right(logits, labels):
+    return {"accuracy": float((logits.argmax(-1) == labels).mean())}
+
+
+def compare(given, expected, tolerance=1e-4, labels=(1, 0)):
+    against = parity.Reference(
+        batches=[{}],
+        logits=[np.array(expected)],
+        examples=2,
+        labels=[np.array(labels)],
+        padded=1,
+        score=share_of_right,
+        metric="accuracy",
+        lengths=(1, 2),
+    )
     return parity.check(lambda batch: np.array(given), against, tolerance)
 
 
@@ -45,6 +57,26 @@ def test_figures_of_a_pass():
     assert record["largest_difference"] == pytest.approx(4e-5)
     assert record["mean_difference"] == pytest.approx(1.5e-5)
     assert record["label_agreement"] == 1.0
+    assert record["metric_difference"] == 0
+
+
+def test_the_metric_counts_every_example_once():
+    """Two padded batches with every example, then one example alone, which would count twice."""
+    given = [np.array([[0.0, 1.0], [0.0, 1.0]]), np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]])]
+    against = parity.Reference(
+        batches=[{}] * 3,
+        logits=[np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]])],
+        examples=3,
+        labels=[np.array([1, 0]), np.array([0]), np.array([1])],
+        padded=2,
+        score=share_of_right,
+        metric="accuracy",
+        lengths=None,
+    )
+    answers = iter(given)
+    record = parity.compare(lambda batch: next(answers), against)
+    assert record["metric_difference"] == pytest.approx(2 / 3 - 1)
+    assert record["lengths"] is None
 
 
 def test_a_single_logit_has_no_label():

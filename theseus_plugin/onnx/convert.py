@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -77,7 +78,7 @@ def _torchscript(model: Any, batch: Batch, file: Path, opset: int) -> None:
     import torch
 
     wrapped, arrays = _wrapped(model, batch)
-    with torch.no_grad():
+    with torch.no_grad(), _no_dump():
         axes = {name: _axes(array) for name, array in batch.items()}
         by_rank = {2: {0: "batch"}, 3: {0: "batch", 1: "length"}}
         torch.onnx.export(
@@ -92,22 +93,38 @@ def _torchscript(model: Any, batch: Batch, file: Path, opset: int) -> None:
         )
 
 
+@contextmanager
+def _no_dump() -> Iterator[None]:
+    """The TorchScript exporter prints the whole graph when it fails; it turns that log on itself."""
+    import torch
+
+    log = torch._C._jit_onnx_log
+    torch._C._jit_onnx_log = lambda *_: None
+    try:
+        yield
+    finally:
+        torch._C._jit_onnx_log = log
+
+
 def _dynamo(model: Any, batch: Batch, file: Path, opset: int) -> None:
     import torch
 
     wrapped, arrays = _wrapped(model, batch)
-    dynamic = torch.export.Dim.DYNAMIC
     torch.onnx.export(
         wrapped,
         arrays,
         str(file),
         input_names=list(batch),
         output_names=["logits"],
-        dynamic_shapes=(tuple(dict.fromkeys(_axes(array), dynamic) for array in batch.values()),),
+        dynamic_shapes=(tuple(_axes(array) for array in batch.values()),),
         opset_version=max(opset, DYNAMO_OPSET),
         dynamo=True,
         verbose=False,
     )
+    written = external.load_graph(file)
+    for part in (*written.graph.node, *written.graph.value_info, *written.graph.input, *written.graph.output):
+        part.ClearField("metadata_props")  # stack traces, with the paths of this machine
+    file.write_bytes(written.SerializeToString())
 
 
 def _wrapped(model: Any, batch: Batch) -> tuple[nn.Module, tuple[Any, ...]]:

@@ -59,11 +59,13 @@ def gather(source: Path, target: Path, largest: int) -> None:
     model = load_graph(source)
     with data_file(target).open("wb") as stream:
         for tensor in model.graph.initializer:
-            content = _content(tensor, source.parent)
-            if len(content) >= SMALLEST:
-                stream.seek(-stream.tell() % PAGE, 1)
-                _refer(tensor, {"location": data_file(target).name, "offset": stream.tell(), "length": len(content)})
-                stream.write(content)
+            content = onnx.numpy_helper.to_array(tensor, base_dir=str(source.parent))
+            if content.nbytes < SMALLEST:
+                tensor.CopyFrom(onnx.numpy_helper.from_array(content, tensor.name))
+                continue
+            stream.seek(-stream.tell() % PAGE, 1)
+            _refer(tensor, {"location": data_file(target).name, "offset": stream.tell(), "length": content.nbytes})
+            stream.write(content.tobytes())
     target.write_bytes(model.SerializeToString())
 
 
@@ -77,14 +79,6 @@ def load_graph(model: Path) -> Any:
 def _refers(model: Path) -> bool:
     """Whether some weights of a model lie in another file."""
     return any(tensor.data_location == tensor.EXTERNAL for tensor in load_graph(model).graph.initializer)
-
-
-def _content(tensor: Any, folder: Path) -> bytes:
-    from onnx import numpy_helper
-
-    if tensor.data_type == tensor.STRING:
-        return b""
-    return bytes(numpy_helper.to_array(tensor, base_dir=str(folder)).tobytes())
 
 
 def _refer(tensor: Any, place: dict[str, object]) -> None:

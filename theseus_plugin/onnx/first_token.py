@@ -47,7 +47,7 @@ def keep_first_token(graph: Any) -> int:
             if name not in made:
                 sliced[name] = f"{name}.first_token"
                 node.input[place] = sliced[name]
-    count = sum(node.op_type != "Gather" for node in moved)
+    count = len([node for node in moved if node.op_type != "Gather"])
     _slice(graph, sliced)
     return count
 

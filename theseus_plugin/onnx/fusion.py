@@ -33,7 +33,7 @@ def fuse(plain: Path, fused: Path, heads: int, width: int) -> dict[str, int]:
             str(plain),
             model_type="bert",  # those for other architectures find no more in the graphs of transformers 5
             num_heads=heads,
-            hidden_size=width,
+            hidden_size=width if heads else 0,  # both or neither
             optimization_options=options,
             opt_level=1,  # constant folding only: higher levels bake in what fits the CPU of this machine
         )
