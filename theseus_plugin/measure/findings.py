@@ -4,43 +4,63 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from theseus_plugin.measure.rows import Record, shapes
+from theseus_plugin.measure.figures import TASK, Record, comparable, named, score, shapes, timed
+from theseus_plugin.measure.names import labels
+from theseus_plugin.measure.ratios import differs
 
 
 def findings(records: Sequence[Record]) -> list[str]:
     """One sentence per model after the first that was measured like it, worse figures included."""
+    names = labels(records)
     sentences = []
-    for record in records[1:]:
-        parts = [*_kept(records[0], record), *_faster(record), *_smaller(records[0], record)]
+    for name, record in list(zip(names, records, strict=True))[1:]:
+        first = records[0]
+        parts = [*_kept(first, record), *_faster(first, record), *_smaller(first, record)]
         if parts:
-            sentences.append(f"{record['model']} against {records[0]['model']}: {'; '.join(parts)}.")
+            sentences.append(f"{name} against {names[0]}: {'; '.join(parts)}.")
     return sentences
 
 
+def kept(first: Record, record: Record, metric: str) -> str | None:
+    """`f1 76.00 of 80.00, 95.0 % of it`, with the interval of the difference where there is one."""
+    before, after = score(first, metric), score(record, metric)
+    if before is None or after is None:
+        return None
+    share = f", {100 * after / before:.1f} % of it" if before > 0 else ""
+    apart = record["accuracy"].get("difference", {}).get(metric)
+    if apart is not None:
+        low, high = (100 * end for end in apart["interval"])
+        verdict = ", no clear difference" if low <= 0 <= high else ""
+        share += f" (difference {100 * apart['value']:+.2f}, 95 % interval {low:+.2f} to {high:+.2f}{verdict})"
+    return f"{metric} {100 * after:.2f} of {100 * before:.2f}{share}"
+
+
 def _kept(first: Record, record: Record) -> list[str]:
-    if "accuracy" not in first or "accuracy" not in record:
+    if "accuracy" not in record:
         return []
-    metric = record["accuracy"]["metric"]
-    before, after = (r["accuracy"]["metrics"][metric] for r in (first, record))
-    kept = f", {100 * after / before:.1f} % of it" if before > 0 else ""
-    return [f"{metric} {100 * after:.2f} of {100 * before:.2f}{kept}"]
+    found = kept(first, record, record["accuracy"]["metric"])
+    return [] if found is None else [found]
 
 
-def _faster(record: Record) -> list[str]:
-    """Ratios of medians; one whose rounds lie on both sides of 1 is no difference."""
+def _faster(first: Record, record: Record) -> list[str]:
     parts = []
-    for shape in shapes([record]):
-        timed = record["latency"]["shapes"][shape]
-        fast = timed["times_as_fast"]
-        unclear = fast["min"] <= 1 <= fast["max"]
-        parts.append(f"{fast['median']:.2f}x at {shape}" + (" (within the noise)" if unclear else ""))
+    for shape in (*shapes([record]), TASK):
+        found = timed(record, shape)
+        if found and timed(first, shape) and comparable(first, record):
+            verdict = "" if differs(found) else " (no clear difference)"
+            place = "on" if shape == TASK else "at"
+            parts.append(f"{found['times_as_fast']['median']:.2f}x {place} {named(shape)}{verdict}")
     return ["as fast: " + ", ".join(parts)] if parts else []
 
 
 def _smaller(first: Record, record: Record) -> list[str]:
-    if "size" not in first or "size" not in record:
-        return []
-    parts = [f"{100 * record['size']['bytes'] / first['size']['bytes']:.0f} % of the bytes"]
-    if first["size"].get("blocks") and record["size"].get("blocks"):
-        parts.append(f"{record['size']['blocks']} of {first['size']['blocks']} blocks")
+    parts = []
+    if "size" in first and "size" in record:
+        parts.append(f"{100 * record['size']['bytes'] / first['size']['bytes']:.0f} % of the bytes")
+        blocks, before = record["size"].get("blocks"), first["size"].get("blocks")
+        if blocks and before and blocks != before:
+            parts.append(f"{blocks} of {before} blocks")
+    ours, theirs = (r.get("memory", {}).get("peak_bytes") for r in (record, first))
+    if ours and theirs:
+        parts.append(f"{100 * ours / theirs:.0f} % of the peak memory")
     return parts

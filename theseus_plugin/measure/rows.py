@@ -1,13 +1,14 @@
-"""The table of a report, before it is put into a terminal or a page."""
+"""The table of a report, before it is put into a terminal, a page or a README."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-Record = Mapping[str, Any]
-"""One of the `models` that `bench` gives."""
-RUNTIMES = {"onnx": "ONNX Runtime", "torch": "PyTorch"}
+from theseus_plugin.measure.figures import TASK, Record, is_ok, metrics, named, shapes, timed
+from theseus_plugin.measure.names import labels, runtime
+from theseus_plugin.measure.ratios import differs, interval, noise
+
 ABSENT = "-"
 
 
@@ -15,52 +16,104 @@ class Cell(NamedTuple):
     """What stands in one place of the table."""
 
     text: str
-    note: str = ""
-    """Smaller, beside it."""
+    notes: tuple[str, ...] = ()
+    """Smaller, below it."""
+    brief: str = ""
+    """What of the notes goes where there is little room."""
 
 
-def rows(records: Sequence[Record]) -> tuple[list[str], list[list[Cell]]]:
-    """Headings and rows: one row per model, a column for whatever at least one model has."""
-    headings = ["model", "runtime"]
-    body = [[Cell(r["model"]), Cell(RUNTIMES.get(r.get("kind", ""), ABSENT))] for r in records]
+class Figure(NamedTuple):
+    """One row of the table: a figure of every model."""
 
-    def column(heading: str, cells: Iterable[Cell | None]) -> None:
+    heading: str
+    cells: list[Cell]
+
+
+def rows(records: Sequence[Record]) -> list[Figure]:
+    """A row for whatever at least one model has, a cell per model; the first row holds the names."""
+    result = [Figure("model", [Cell(name) for name in labels(records)])]
+
+    def row(heading: str, cells: Iterable[Cell | None]) -> None:
         found = list(cells)
         if any(found):
-            headings.append(heading)
-            for row, cell in zip(body, found, strict=True):
-                row.append(cell or Cell(ABSENT))
+            result.append(Figure(heading, [cell or Cell(ABSENT) for cell in found]))
 
+    row("status", (None if is_ok(r) else Cell(r["status"], tuple(filter(None, [r.get("error")]))) for r in records))
+    row("runtime", (_text(runtime(r)) for r in records))
+    row("precision", (_text(r.get("precision")) for r in records))
     sizes = [r.get("size", {}) for r in records]
-    column("blocks", (_cell(s.get("blocks"), "{}") for s in sizes))
-    column("parameters, million", (_cell(s.get("parameters"), "{:.2f}", 1e-6) for s in sizes))
-    column("MB", (_cell(s.get("bytes"), "{:.1f}", 1e-6) for s in sizes))
+    row("blocks", (_number(s.get("blocks"), "{}") for s in sizes))
+    row("parameters, million", (_number(s.get("parameters"), "{:.2f}", 1e-6) for s in sizes))
+    row("MB on disk", (_number(s.get("bytes"), "{:.1f}", 1e-6) for s in sizes))
+    row("peak memory, MB", (_number(r.get("memory", {}).get("peak_bytes"), "{:.0f}", 1e-6) for r in records))
     for metric in metrics(records):
-        scores = (r.get("accuracy", {}).get("metrics", {}).get(metric) for r in records)
-        column(f"{metric} x 100", (_cell(score, "{:.2f}", 100) for score in scores))
+        row(f"{metric} x 100", (_score(r, metric) for r in records))
+        row("difference", (_difference(r, metric) if i else None for i, r in enumerate(records)))
     for shape in shapes(records):
-        column(f"ms, {shape}", (_milliseconds(r, shape, i > 0) for i, r in enumerate(records)))
-    return headings, body
+        row(f"ms, {named(shape)}", (_if_timed(timed(r, shape), i > 0) for i, r in enumerate(records)))
+    own = [timed(r, TASK) for r in records]
+    row(f"ms, {named(TASK)}", (_if_timed(t, i > 0) for i, t in enumerate(own)))
+    row(f"p90 ms, {named(TASK)}", (_milliseconds((t or {}).get("p90_ms")) for t in own))
+    row("ms, end to end", (_end_to_end(r, i > 0) for i, r in enumerate(records)))
+    row("ms to load", (_milliseconds(r.get("latency", {}).get("load_ms")) for r in records))
+    return result
 
 
-def metrics(records: Sequence[Record]) -> list[str]:
-    """Names of all metrics, in the order met."""
-    return list(dict.fromkeys(name for r in records for name in r.get("accuracy", {}).get("metrics", {})))
+def milliseconds(value: float) -> str:
+    """Three digits, or all that stand before the point."""
+    return f"{value:#.3g}".removesuffix(".") if value < 100 else f"{value:.0f}"
 
 
-def shapes(records: Sequence[Record]) -> list[str]:
-    """All shapes timed, in the order met."""
-    return list(dict.fromkeys(shape for r in records for shape in r.get("latency", {}).get("shapes", {})))
+def _text(value: str | None) -> Cell | None:
+    return None if value is None else Cell(value)
 
 
-def _cell(value: float | None, form: str, scale: float = 1) -> Cell | None:
-    return None if value is None else Cell(form.format(value * scale))
+def _number(value: float | None, template: str, scale: float = 1) -> Cell | None:
+    return None if value is None else Cell(template.format(value * scale))
 
 
-def _milliseconds(record: Record, shape: str, compared: bool) -> Cell | None:
-    timed = record.get("latency", {}).get("shapes", {}).get(shape)
-    if timed is None:
+def _milliseconds(value: float | None) -> Cell | None:
+    return None if value is None else Cell(milliseconds(value))
+
+
+def _score(record: Record, metric: str) -> Cell | None:
+    accuracy = record.get("accuracy", {})
+    if metric not in accuracy.get("metrics", {}):
         return None
-    fast = timed["times_as_fast"]
-    note = f"{fast['median']:.2f}x ({fast['min']:.2f}-{fast['max']:.2f})" if compared else ""
-    return Cell(f"{timed['median_ms']:.3g}" if timed["median_ms"] < 100 else f"{timed['median_ms']:.0f}", note)
+    ends = [100 * end for end in accuracy.get("intervals", {}).get(metric, ())]
+    notes = ("{:.1f} to {:.1f}".format(*ends),) if ends else ()
+    return Cell(f"{100 * accuracy['metrics'][metric]:.2f}", notes, "".join(notes))
+
+
+def _difference(record: Record, metric: str) -> Cell | None:
+    found = record.get("accuracy", {}).get("difference", {}).get(metric)
+    if found is None:
+        return None
+    ends = "{:+.2f} to {:+.2f}".format(*(100 * end for end in found["interval"]))
+    return Cell(f"{100 * found['value']:+.2f}", (ends,), ends)
+
+
+def _if_timed(found: Mapping[str, Any] | None, compared: bool) -> Cell | None:
+    return None if found is None else _time(found, compared)
+
+
+def _time(found: Mapping[str, Any], compared: bool) -> Cell:
+    """Median, with the ratio to the first model; in the first model's own cell the noise floor."""
+    text = milliseconds(found["median_ms"])
+    if not compared:
+        floor = noise(found)
+        said = "" if floor is None else f"noise ±{100 * floor:.1f} %"
+        return Cell(text, (said,) if said else (), said)
+    times = f"{found['times_as_fast']['median']:.2f}x"
+    if differs(found):
+        return Cell(text, (times + interval(found),), times)
+    return Cell(text, (times + interval(found), "no clear difference"), f"{times}, unclear")
+
+
+def _end_to_end(record: Record, compared: bool) -> Cell | None:
+    found = record.get("latency", {}).get("end_to_end")
+    if found is None:
+        return None
+    cell = _time({**found["total"], "times_as_fast": found["times_as_fast"]}, compared)
+    share = f"{100 * found['tokenise']['median_ms'] / found['total']['median_ms']:.0f} % tokeniser"
+    return cell._replace(notes=(*cell.notes, share))
