@@ -29,6 +29,8 @@ def fuse(plain: Path, fused: Path, heads: int, width: int) -> dict[str, int]:
         options = FusionOptions("bert")
         # By default the mask becomes one length per row: wrong for left padding, and not faster.
         options.use_raw_attention_mask(True)
+        large = data_file(plain).exists()
+        options.enable_shape_inference = not large  # takes six times the model's memory, and BERT needs none
         graph = optimize_model(
             str(plain),
             model_type="bert",  # those for other architectures find no more in the graphs of transformers 5
@@ -39,5 +41,5 @@ def fuse(plain: Path, fused: Path, heads: int, width: int) -> dict[str, int]:
         )
         if fuse_embedding(graph.model.graph):
             graph.prune_graph()
-        graph.save_model_to_file(str(fused), use_external_data_format=data_file(plain).exists())
+        graph.save_model_to_file(str(fused), use_external_data_format=large)
     return dict(sorted(Counter(n.op_type for n in graph.model.graph.node if n.domain == "com.microsoft").items()))
