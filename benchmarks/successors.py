@@ -1,0 +1,137 @@
+"""What do successors give once they are exported? Every checkpoint in every precision, side by side.
+
+    python -m benchmarks.successors runs/demo/predecessor runs/demo/successor    # about 15 minutes on 2 cores
+    python -m benchmarks.successors --check                                      # the committed figures, and the targets
+
+The first checkpoint is the predecessor. Exports go beside the checkpoints and are made once; a finished part (a shape,
+the task's texts, accuracy, memory and size, the share of the machine's peak) is not measured again, so that an
+interrupted run goes on where it stopped. Records: `benchmarks/results/successors/<folder>/`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import peers
+from benchmarks.peak import products, share_of_peak
+from benchmarks.targets import falls_short, figures
+from theseus_plugin import api
+from theseus_plugin.files import read_json, write_json
+from theseus_plugin.measure.markdown import markdown
+from theseus_plugin.measure.report import write_report
+
+RESULTS = Path(__file__).parent / "results" / "successors"
+SHAPES = ("1x16", "1x64", "1x128", "8x128", "32x64", "32x128")
+PRECISIONS = ("fp32", "int8-dynamic", "int8-static")
+NOT_RUN = {"fp16": "for GPUs; this machine has none", "onnxruntime on cuda": "no GPU", "tensorrt": "no GPU"}
+
+
+def main() -> None:
+    """Measure what is asked for, then print everything that is recorded."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoints", nargs="*", type=Path, help="predecessor, then its successors")
+    parser.add_argument("--shapes", nargs="+", default=SHAPES, help="BATCHxLENGTH")
+    parser.add_argument("--no-optimum", action="store_true", help="without Optimum's export")
+    parser.add_argument("--check", action="store_true", help="exit 1 where a figure falls short of its target")
+    arguments = parser.parse_args()
+    if arguments.checkpoints:
+        measure(arguments.checkpoints, arguments.shapes, not arguments.no_optimum)
+    short = [line for folder in sorted(RESULTS.iterdir()) for line in tell(folder)]
+    if arguments.check and short:
+        sys.exit(1)
+
+
+def measure(checkpoints: Sequence[Path], shapes: Sequence[str], optimum: bool) -> None:
+    """Export and measure whatever is not there yet."""
+    home = RESULTS / checkpoints[0].parent.name
+    home.mkdir(parents=True, exist_ok=True)
+    models = [str(model) for checkpoint in checkpoints for model in exports(checkpoint, optimum)]
+    compiled = [f"{checkpoint}@{runtime}" for checkpoint in checkpoints for runtime in ("eager", "compiled")]
+    for shape in shapes:
+        latency = {"latency": {"shapes": [shape], "task_examples": 0}}
+        _part(home / f"{shape}.json", lambda options=latency: api.bench([*models, *compiled], evaluators=options))  # type: ignore[misc]
+    texts = {"latency": {"shapes": []}}
+    _part(home / "task.json", lambda: api.bench(models, evaluators=texts))
+    still: dict[str, dict[str, Any]] = {"accuracy": {}, "size": {}, "memory": {}}
+    _part(home / "still.json", lambda: api.bench([*models, *map(str, checkpoints)], evaluators=still))
+    _part(home / "peak.json", lambda: _peak(checkpoints))
+
+
+def exports(checkpoint: Path, optimum: bool) -> list[Path]:
+    """The checkpoint's exports, ours in each precision first; made if they are not there."""
+    made = []
+    for precision in PRECISIONS:
+        output = checkpoint.with_name(f"{checkpoint.name}-{precision}")
+        if not output.exists():
+            api.export(str(checkpoint), str(output), precision=precision)
+        made.append(output)
+    if optimum:
+        output = checkpoint.with_name(f"{checkpoint.name}-optimum-o3")
+        if not output.exists():
+            peers.optimum_o3(checkpoint, output)
+        made.append(output)
+    return made
+
+
+def tell(folder: Path) -> list[str]:
+    """Print what is recorded in a folder, write its report, and give what falls short."""
+    records = {file.stem: read_json(file) for file in sorted(folder.glob("*.json"))}
+    rows = merged(records)
+    write_report(folder / "report.html", rows, f"Successors: {folder.name}", records["still"]["environment"])
+    lines = figures(rows, records.get("peak", {}))
+    print(f"## {folder.name}\n\n{markdown(rows)}\n\n" + "\n".join(line.text for line in lines))  # noqa: T201
+    print("\nnot run: " + "; ".join(f"{what} ({why})" for what, why in NOT_RUN.items()))  # noqa: T201
+    return falls_short(lines)
+
+
+def merged(records: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The parts' rows as one per model, its shapes together in the order of their tokens."""
+    rows: dict[str, dict[str, Any]] = {}
+    for record in records.values():
+        for part in record.get("models", []):
+            row = rows.setdefault(part["model"].removesuffix("@eager"), {})
+            latency = {**row.get("latency", {"shapes": {}}), **part.get("latency", {})}
+            latency["shapes"] = {**row.get("latency", {}).get("shapes", {}), **part.get("latency", {}).get("shapes", {})}
+            row.update(part)
+            if latency["shapes"]:
+                row["latency"] = latency
+    for row in rows.values():
+        if "latency" in row:
+            row["latency"]["shapes"] = dict(sorted(row["latency"]["shapes"].items(), key=_tokens))
+    return list(rows.values())
+
+
+def _tokens(item: tuple[str, Any]) -> int:
+    batch, _, length = item[0].partition("x")
+    return int(batch) * int(length)
+
+
+def _part(file: Path, run: Callable[[], Any]) -> None:
+    if file.exists():
+        return
+    record = run()
+    # paths of this machine mean nothing on another one
+    write_json(file, json.loads(json.dumps(record).replace(f"{Path.cwd()}/", "")))
+
+
+def _peak(checkpoints: Sequence[Path]) -> dict[str, Any]:
+    """The successor's fp32 export at 32x64: its products as they are, and as the checkpoint would have them."""
+    from theseus_plugin.measure.inputs import Inputs
+
+    checkpoint = checkpoints[-1]
+    output = checkpoint.with_name(f"{checkpoint.name}-fp32")
+    task = api.load_recipe({"task": read_json(output / "export.json")["task"]}).create_task()
+    batch = Inputs(task.load(str(output), splits=("validation",))).batch("32x64")
+    config = read_json(output / "config.json")
+    done, nominal = (products(config, 32, 64, first_token) for first_token in (True, False))
+    record = share_of_peak(output / "model.onnx", batch, done)
+    return {**record, "nominal_share": record["share"] * nominal / done, "shape": "32x64", "model": str(output)}
+
+
+if __name__ == "__main__":
+    main()
