@@ -117,6 +117,16 @@ def test_torch_on_cuda(models, tokens, monkeypatch):
     assert log == ["forward", "synchronise"]
 
 
+def test_compiled_means_through_torch_compile(models, tokens, monkeypatch):
+    compiled = []
+    monkeypatch.setattr(torch, "compile", lambda model: lambda **inputs: compiled.append(1) or model(**inputs))
+    weights = models / "small/model.safetensors"
+    for runtime in ("torch-eager", "torch-compiled"):
+        logits = open_model(runtime, weights, "AutoModelForSequenceClassification", 1, "cpu", None).run(tokens)
+        assert logits.shape == (2, 2)
+    assert compiled == [1]
+
+
 def test_without_a_compiler_the_way_out_is_named(models, tokens, monkeypatch):
     monkeypatch.setenv("CXX", "/nonexistent/g++")
     monkeypatch.setattr(torch._inductor.config.cpp, "cxx", (None, "/nonexistent/g++"))

@@ -64,7 +64,7 @@ def test_the_texts_give_the_inputs_again(glue, checkpoint):
 
 
 def test_texts_of_one_column(files, checkpoint):
-    data = classify(**files).load(checkpoint)
+    data = classify(**files).load(checkpoint, new_head=True)
     assert data.texts["validation"] == [("dull",), ("great movie",)]
     assert data.max_length == 64
 

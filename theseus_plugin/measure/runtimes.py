@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from theseus_plugin.errors import UserError, reason
+from theseus_plugin.files import read_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,15 +39,17 @@ class Runnable(Protocol):
         """
 
 
-def import_runtime(runtime: Runtime, auto_class: str) -> None:
-    """Import what `open_model` needs, so that it is not counted as loading the model."""
+def import_runtime(runtime: Runtime, file: Path, auto_class: str) -> None:
+    """Import what `open_model` needs, the code of the architecture included, so that it is not counted as loading."""
     if runtime == "onnxruntime":
         import onnxruntime  # noqa: F401
     else:
         import torch  # noqa: F401
         import transformers
 
-        getattr(transformers, auto_class)
+        architectures = read_json(file.with_name("config.json")).get("architectures") or []
+        for name in (auto_class, *architectures):
+            getattr(transformers, name, None)
 
 
 def open_model(

@@ -33,7 +33,7 @@ class Worker:
 
     def prepare(self, runtime: Runtime, file: str, auto_class: str, **place: Any) -> None:
         """Import the runtime, and keep in mind what `open` is to open, where."""
-        import_runtime(runtime, auto_class)
+        import_runtime(runtime, Path(file), auto_class)
         self._job = {"runtime": runtime, "file": Path(file), "auto_class": auto_class, **place}
 
     def open(self) -> int:
