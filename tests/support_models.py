@@ -49,10 +49,12 @@ class Sentences(Task):
             }
             return {**arrays, "labels": np.array([e["labels"] for e in batch])}
 
+        texts = {split: [(text,) for text in self.texts] for split in splits}
+
         def score(logits, labels):
             return {"accuracy": float((logits.argmax(-1) == labels).mean())}
 
-        return TaskData(dict.fromkeys(splits, examples), collate, score, "accuracy", {"num_labels": 2})
+        return TaskData(dict.fromkeys(splits, examples), collate, score, "accuracy", {"num_labels": 2}, texts=texts)
 
 
 def torch_logits(checkpoint: str | Path, texts: Sequence[str]) -> np.ndarray:

@@ -59,6 +59,11 @@ class TaskData:
     """Config fields of the model's head, as `from_pretrained` takes them: `num_labels`, `id2label`, ..."""
     truncated: Mapping[str, int] = field(default_factory=dict)
     """How many examples of each split were cut to the maximal length."""
+    texts: Mapping[str, Sequence[tuple[str, ...]]] = field(default_factory=dict)
+    """The texts by split, one or two strings an example, in the order of `splits`; empty where examples are not texts.
+    The checkpoint's tokenizer, cutting at `max_length`, makes the inputs of them."""
+    max_length: int | None = None
+    """Tokens to which texts are cut, special ones included; None: what the tokenizer takes."""
 
 
 class Task(Plugin):

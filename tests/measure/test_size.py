@@ -6,7 +6,8 @@ import pytest
 
 from tests.support_models import Sentences
 from theseus_plugin.errors import UserError
-from theseus_plugin.measure.size import Size, SizeConfig, onnx_counts, safetensors_counts
+from theseus_plugin.measure.graphs import read_graph
+from theseus_plugin.measure.size import Size, SizeConfig, safetensors_counts
 
 
 def test_a_checkpoint(models):
@@ -45,18 +46,37 @@ def test_counts_by_dtype(tmp_path):
     graph = onnx.helper.make_graph([], "g", [], [], [onnx.numpy_helper.from_array(v, k) for k, v in tensors.items()])
     onnx.save(onnx.helper.make_model(graph), tmp_path / "model.onnx")
     expected = {"float32": 12, "float16": 5, "int64": 1, "int8": 4}
-    assert onnx_counts(tmp_path / "model.onnx") == expected
+    assert read_graph(tmp_path / "model.onnx").counts == expected
     assert safetensors_counts(tmp_path / "model.safetensors") == expected
     (tmp_path / "config.json").write_text("{}")
     [record] = Size(SizeConfig()).evaluate([str(tmp_path / "model.onnx")], Sentences())
     assert (record["parameters"], record["blocks"]) == (12 + 5 + 4, None)
 
 
-def test_weights_in_other_files_are_refused(models, tmp_path):
-    model = onnx.load(models / "bert-onnx/model.onnx")
-    onnx.save(model, tmp_path / "model.onnx", save_as_external_data=True, size_threshold=0)
-    with pytest.raises(UserError, match="weights in other files"):
-        onnx_counts(tmp_path / "model.onnx")
+def test_weights_in_other_files_are_counted(models, tmp_path):
+    onnx.save(
+        onnx.load(models / "bert-onnx/model.onnx"),
+        tmp_path / "model.onnx",
+        save_as_external_data=True,
+        size_threshold=0,
+        location="model.onnx.data",
+    )
+    (tmp_path / "config.json").write_text("{}")
+    [one, other] = Size(SizeConfig()).evaluate([str(models / "bert-onnx"), str(tmp_path)], Sentences())
+    assert other["parameters_by_dtype"] == one["parameters_by_dtype"]
+    files = [tmp_path / name for name in ("model.onnx", "model.onnx.data")]
+    assert other["bytes"] == sum(len(file.read_bytes()) for file in files)
+
+
+def test_shards_are_counted_together(models, tmp_path):
+    from transformers import AutoModelForSequenceClassification
+
+    stock = AutoModelForSequenceClassification.from_pretrained(models / "bert")
+    stock.save_pretrained(tmp_path, max_shard_size="20KB")
+    [record] = Size(SizeConfig()).evaluate([str(tmp_path)], Sentences())
+    assert len(list(tmp_path.glob("*.safetensors"))) > 1
+    assert record["parameters"] == stock.num_parameters()
+    assert record["bytes"] == sum(file.stat().st_size for file in tmp_path.glob("model*"))
 
 
 @pytest.mark.parametrize("content", [b"", b"short", b"\xff" * 64, b"\x02" + b"\0" * 7 + b"[]"])
@@ -66,4 +86,4 @@ def test_files_that_are_something_else(tmp_path, content):
         safetensors_counts(tmp_path / "x")
     if content and content != b"short":
         with pytest.raises(UserError, match="cannot be read as ONNX"):
-            onnx_counts(tmp_path / "x")
+            read_graph(tmp_path / "x")

@@ -52,6 +52,23 @@ def test_glue_classification_of_pairs(glue, checkpoint):
     assert data.score(perfect, np.array(labels(data, "validation"))) == {"f1": 1.0, "accuracy": 1.0}
 
 
+def test_the_texts_give_the_inputs_again(glue, checkpoint):
+    task = classify(data=str(glue / "MRPC"), text=["#1 String", "#2 String"], label="Quality", max_length=24)
+    data = task.load(checkpoint, ["validation"])
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    assert len(data.texts["validation"]) == len(data.splits["validation"])
+    for texts, example in list(zip(data.texts["validation"], data.splits["validation"], strict=True))[:50]:
+        assert len(texts) == 2
+        encoded = tokenizer(*texts, truncation=True, max_length=data.max_length)
+        assert encoded["input_ids"] == example["input_ids"]
+
+
+def test_texts_of_one_column(files, checkpoint):
+    data = classify(**files).load(checkpoint, new_head=True)
+    assert data.texts["validation"] == [("dull",), ("great movie",)]
+    assert data.max_length == 64
+
+
 def test_glue_regression(glue, regressor):
     task = regress(data=str(glue / "STS-B"), text=["sentence1", "sentence2"], label="score")
     data = task.load(regressor, ["validation"])

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from theseus_plugin.contract import Evaluator
-from theseus_plugin.cores import usable_cores
+from theseus_plugin.errors import UserError
+from theseus_plugin.measure.devices import Placed
 from theseus_plugin.measure.progress import progress
-from theseus_plugin.validation import Options
 
 if TYPE_CHECKING:
-    from theseus_plugin.contract import Task
+    import numpy as np
+
+    from theseus_plugin.contract import Task, TaskData
     from theseus_plugin.measure.models import Model
 
 
-class AccuracyConfig(Options):
+class AccuracyConfig(Placed):
     """Options of `accuracy`."""
 
     batch_size: int = Field(32, ge=1, description="examples per batch; changes the speed, not the result")
-    threads: int | None = Field(None, ge=1, description="threads; all usable cores by default")
 
 
 class Accuracy(Evaluator):
@@ -36,38 +39,90 @@ class Accuracy(Evaluator):
         self.config = config
 
     def evaluate(self, models: Sequence[str], task: Task) -> list[dict[str, Any]]:
-        """Per model: `metrics`, the `metric` the task goes by, `examples`, `truncated`, `file`, `sha256`.
+        """Per model: `metrics` with their `intervals`, their `difference` from the first model's (value and interval,
+        both models judged on the same resampled examples), the `metric` the task goes by, `examples`, `truncated`,
+        `device`, `threads`, `file`, `sha256`. A metric that cannot be judged on any resample has no interval.
 
         Raises:
-            UserError: a path that is no model, what the task refuses, or a model that cannot be run.
+            UserError: a path that is no model or not for this device, what the task refuses, a model that cannot be
+                run, or whose head does not fit the task.
         """
-        from theseus_plugin.measure.models import resolve
+        from theseus_plugin.measure.devices import admitted
 
-        return [self._score(model, task) for model in [resolve(name) for name in models]]
+        scored = [self._score(model, task) for model in admitted(models, self.config)]
+        return [self._record(one, scored[0]) for one in scored]
 
-    def _score(self, model: Model, task: Task) -> dict[str, Any]:
+    def _score(self, model: Model, task: Task) -> _Scored:
         import numpy as np
 
-        from theseus_plugin.measure.child import run_child
+        from theseus_plugin.measure.child import Child
 
         data = task.load(str(model.folder), splits=("validation",))
         examples = data.splits["validation"]
         # batches of similar length waste little on padding; the longest first, so that memory fails early
-        order = sorted(range(len(examples)), key=lambda i: -len(examples[i]["input_ids"]))
+        order = sorted(range(len(examples)), key=lambda i: -len(examples[i].get("input_ids", ())))
         size = self.config.batch_size
-        batches = [data.collate([examples[i] for i in order[at : at + size]]) for at in range(0, len(order), size)]
-        labels = np.concatenate([batch.pop("labels") for batch in batches])
-        threads = self.config.threads or usable_cores()
-        job = model.job("predict", task.auto_class, threads)
-        arrays = {f"{n}.{name}": array for n, batch in enumerate(batches) for name, array in batch.items()}
-        with progress(f"accuracy of {model.name}", len(batches)) as tick:
-            _, stored = run_child(job, arrays, threads, tick)
-        logits = np.concatenate([stored[str(n)] for n in range(len(batches))])
+        starts = range(0, len(order), size)
+        logits, labels = [], []
+        with (
+            progress(f"accuracy of {model.name}", len(starts)) as tick,
+            Child(model, task.auto_class, self.config) as child,
+        ):
+            child.receive()
+            child.ask("open")
+            for start in starts:
+                batch = data.collate([examples[i] for i in order[start : start + size]])
+                labels.append(batch.pop("labels"))
+                logits.append(child.ask("predict", batch=batch))
+                _refuse_other_head(model, logits[-1], data)
+                tick()
         back = np.argsort(order)
+        return _Scored(model, data, np.concatenate(logits)[back], np.concatenate(labels)[back])
+
+    def _record(self, scored: _Scored, first: _Scored) -> dict[str, Any]:
+        from theseus_plugin.measure.statistics import intervals, paired_intervals
+
+        paired = paired_intervals(scored.resampled, first.resampled)
         return {
-            "metrics": data.score(logits[back], labels[back]),
-            "metric": data.metric,
-            "examples": len(examples),
-            "truncated": data.truncated.get("validation", 0),
-            **model.facts(),
+            "metrics": scored.metrics,
+            "intervals": intervals(scored.resampled),
+            "difference": {
+                name: {"value": scored.metrics[name] - first.metrics[name], "interval": between}
+                for name, between in paired.items()
+            },
+            "metric": scored.data.metric,
+            "examples": len(scored.labels),
+            "truncated": scored.data.truncated.get("validation", 0),
+            "device": self.config.device,
+            "threads": self.config.thread_count,
+            **scored.model.facts(),
         }
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """A model's logits, in the order of the examples; labels as its own head numbers them."""
+
+    model: Model
+    data: TaskData
+    logits: np.ndarray
+    labels: np.ndarray
+
+    @cached_property
+    def metrics(self) -> dict[str, float]:
+        return self.data.score(self.logits, self.labels)
+
+    @cached_property
+    def resampled(self) -> dict[str, np.ndarray]:
+        from theseus_plugin.measure.statistics import resampled_scores
+
+        return resampled_scores(self.data.score, self.logits, self.labels)
+
+
+def _refuse_other_head(model: Model, logits: np.ndarray, data: TaskData) -> None:
+    wanted = data.head.get("num_labels")
+    if wanted is not None and logits.shape[-1] != wanted:
+        raise UserError(
+            f"{model.name}: its head gives {logits.shape[-1]} logits, the task has {wanted} labels:"
+            " name a model that was fine-tuned for this task, or another task"
+        )

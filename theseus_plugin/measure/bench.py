@@ -13,7 +13,7 @@ def bench(models: Sequence[str], task: Task, evaluators: Sequence[Evaluator]) ->
     """Measure `models` with `evaluators`, one after the other.
 
     Returns:
-        `models`: per model its path as `model`, its `kind` (`onnx` or `torch`), and each evaluator's record
+        `models`: per model its name as `model`, its `runtime` and `precision`, and each evaluator's record
         under the evaluator's name; `environment`: the machine and the versions. All of it is JSON.
 
     Raises:
@@ -24,7 +24,9 @@ def bench(models: Sequence[str], task: Task, evaluators: Sequence[Evaluator]) ->
 
     if not models:
         raise UserError("no model to measure: name ONNX models or checkpoint folders")
-    rows: list[dict[str, Any]] = [{"model": model.name, "kind": model.kind} for model in map(resolve, models)]
+    rows: list[dict[str, Any]] = [
+        {"model": model.name, "runtime": model.runtime, "precision": model.precision} for model in map(resolve, models)
+    ]
     for evaluator in evaluators:
         for row, record in zip(rows, evaluator.evaluate(models, task), strict=True):
             row[evaluator.name] = record

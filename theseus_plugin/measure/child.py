@@ -1,8 +1,8 @@
-"""One process per measured model, one at a time.
+"""One process per measured model and shape.
 
-Several runtimes in one process disturb each other: their thread pools spin. A fresh interpreter is started
-for each; it shares nothing with this process but the import path and a folder with arrays and JSON. While it
-works, this process waits in a blocking read and uses no core.
+Several runtimes in one process disturb each other. So each model gets a fresh interpreter, which shares nothing with
+this process but the import path; it answers questions one at a time over pipes. While it works, this process waits in
+a blocking read and uses no core, and so do the processes that have nothing to answer.
 """
 
 from __future__ import annotations
@@ -12,80 +12,113 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 from theseus_plugin.errors import UserError
+from theseus_plugin.measure.wire import decode, encode
 
 if TYPE_CHECKING:
-    import numpy as np
+    from theseus_plugin.measure.devices import Placed
+    from theseus_plugin.measure.models import Model
 
 # The package is found where this process finds it; the working folder is searched only if it is here too.
 _START = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[2]); from theseus_plugin.measure.worker import main; main()"
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from theseus_plugin.measure.worker import main; main()"
 )
+_POOLS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
-def run_child(
-    job: Mapping[str, Any],
-    arrays: Mapping[str, np.ndarray],
-    threads: int,
-    tick: Callable[[], None] = lambda: None,
-) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Do a job of `theseus_plugin.measure.worker` in a process of its own.
+class Child:
+    """A process that holds one model; within a `with` block, at whose end it dies. It dies with this process too.
+
+    It begins at once to import what the model needs; `receive` waits for that once, before the first question.
 
     Args:
-        job: what to do, as JSON; `model` names the model for error messages.
-        arrays: its input.
-        threads: how many threads every library in the process may use.
-        tick: called for every step that the job reports.
-
-    Returns:
-        The job's record and arrays.
-
-    Raises:
-        UserError: the job raised one, or the process was killed.
-        RuntimeError: it failed in any other way; carries the process's traceback.
+        model: the model.
+        auto_class: name of the `transformers` auto class of a checkpoint.
+        config: threads and device.
+        spinning: whether idle threads spin, as `Session` takes it.
     """
-    import numpy as np
 
-    with tempfile.TemporaryDirectory(prefix="theseus-measure-") as name:
-        folder = Path(name)
-        (folder / "job.json").write_text(json.dumps(job))
-        np.savez(folder / "arrays.npz", **arrays)  # type: ignore[arg-type]
-        command = [sys.executable, "-P", "-c", _START, name, json.dumps(sys.path)]
-        with (
-            (folder / "errors.txt").open("w+") as errors,
-            subprocess.Popen(
-                command,
-                env=_environment(threads),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-            ) as process,
-        ):
-            try:
-                for line in process.stdout or ():
-                    if line == "tick\n":
-                        tick()
-                status = process.wait()
-            except BaseException:
-                process.kill()
-                raise
-            errors.seek(0)
-            said = errors.read()
+    def __init__(self, model: Model, auto_class: str, config: Placed, spinning: bool | None = None) -> None:
+        self.name = model.name
+        threads = config.thread_count
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-c", _START, json.dumps(sys.path)],
+            env=_environment(threads, spinning),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._said,
+        )
+        job = {
+            "runtime": model.runtime,
+            "file": str(model.file),
+            "auto_class": auto_class,
+            "threads": threads,
+            "device": config.device,
+            "spinning": spinning,
+        }
+        self.send("prepare", **job)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.kill()  # nothing in it is worth an orderly end
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout, self._said):
+            if stream is not None:
+                with suppress(OSError):  # the rest of a question it died on
+                    stream.close()
+
+    def ask(self, question: str, **details: Any) -> Any:
+        """The answer to a question, which is a method of `worker.Worker`; arrays may stand anywhere in either.
+
+        Raises:
+            UserError: the process raised one, or it was killed.
+            RuntimeError: it failed in any other way; carries the process's traceback.
+        """
+        self.send(question, **details)
+        return self.receive()
+
+    def send(self, question: str, **details: Any) -> None:
+        """Ask without waiting; that the process is dead is told when the answer is received."""
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(encode({"question": question, "details": details}))
+            self._process.stdin.flush()
+
+    def receive(self) -> Any:
+        """The answer to the oldest question not answered yet. Errors as for `ask`."""
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line.endswith(b"\n"):
+            raise self._death()
+        answer = decode(line)
+        if "refused" in answer:
+            raise UserError(answer["refused"])
+        if "failed" in answer:
+            raise RuntimeError(f"measuring {self.name} failed\n{answer['failed']}")
+        return answer["answer"]
+
+    def _death(self) -> Exception:
+        status = self._process.wait()
         if status < 0:
-            raise UserError(f"{job['model']}: its process was killed by signal {-status}: was there enough memory?")
-        if (refusal := folder / "refusal.txt").exists():
-            raise UserError(refusal.read_text())
-        if status != 0:
-            raise RuntimeError(f"measuring {job['model']} failed\n{said}")
-        with np.load(folder / "result.npz", allow_pickle=False) as stored:
-            return json.loads((folder / "result.json").read_text()), dict(stored)
+            return UserError(f"{self.name}: its process was killed by signal {-status}: was there enough memory?")
+        self._said.seek(0)
+        said = self._said.read().decode(errors="replace")
+        return RuntimeError(f"measuring {self.name} failed: its process ended with status {status}\n{said}")
 
 
-def _environment(threads: int) -> dict[str, str]:
-    pools = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-    return {**os.environ, **dict.fromkeys(pools, str(threads)), "TOKENIZERS_PARALLELISM": "false"}
+def _environment(threads: int, spinning: bool | None) -> dict[str, str]:
+    """Set before anything is imported: libraries read it once. Compilers work in the process, not in others."""
+    own = dict.fromkeys(_POOLS, str(threads))
+    own |= {"TOKENIZERS_PARALLELISM": "false", "TORCHINDUCTOR_COMPILE_THREADS": "1"}
+    if spinning is not None:
+        own["OMP_WAIT_POLICY"] = "ACTIVE" if spinning else "PASSIVE"
+    return {**os.environ, **own}

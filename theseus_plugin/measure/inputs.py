@@ -1,9 +1,10 @@
-"""Inputs of a given shape, made of real text."""
+"""What models are measured on, made of a task's validation examples."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median_low
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,42 +13,98 @@ from theseus_plugin.errors import UserError
 from theseus_plugin.files import read_json
 
 if TYPE_CHECKING:
-    from theseus_plugin.contract import Features
+    from theseus_plugin.contract import TaskData
 
 
-def parse_shape(shape: str) -> tuple[int, int]:
-    """Batch size and length in tokens of a shape written as `32x64`.
+def parse_shape(shape: str) -> tuple[int, int | None]:
+    """Batch size, and length in tokens if there is one, of a shape written as `32x64` or `32`.
 
     Raises:
         ValueError: it is not written so.
     """
     batch, cross, length = shape.partition("x")
-    if not (cross and batch.isdecimal() and length.isdecimal() and int(batch) and int(length)):
-        raise ValueError(f"{shape!r} is no shape: write BATCHxLENGTH, such as 1x128")
-    return int(batch), int(length)
+    if not all(part.isdecimal() and int(part) for part in ((batch, length) if cross else (batch,))):
+        raise ValueError(f"{shape!r} is no shape: write BATCHxLENGTH, such as 1x128, or BATCH")
+    return int(batch), int(length) if cross else None
 
 
-def fill(examples: Sequence[Features], shape: str) -> dict[str, np.ndarray]:
-    """Arrays of a shape without padding: the examples' tokens one after the other, repeated as needed."""
-    batch, length = parse_shape(shape)
-    arrays = {
-        name: np.resize(np.concatenate([example[name] for example in examples]).astype(np.int64), (batch, length))
-        for name in examples[0]
-        if name != "labels"
-    }
-    arrays["attention_mask"] = np.ones((batch, length), dtype=np.int64)
-    return arrays
+class Inputs:
+    """Batches of a task's validation examples, for one model.
 
-
-def refuse_too_long(folder: Path, shapes: Sequence[str]) -> None:
-    """Say which shape is longer than the model in `folder` has positions for.
-
-    Raises:
-        UserError: there is one.
+    A shape `32x64` is 32 rows of 64 tokens without padding: the examples' tokens one after the other. A shape `32` is
+    32 real examples, padded to the longest as the task does. Where examples are not token ids, as those of images, a
+    shape has no length: `32x64` is taken for `32`.
     """
-    positions = read_json(folder / "config.json").get("max_position_embeddings")
-    for shape in shapes:
-        if positions is not None and parse_shape(shape)[1] > positions:
-            raise UserError(
-                f"{folder}: shape {shape} is longer than the model's {positions} positions: set other shapes"
-            )
+
+    def __init__(self, data: TaskData) -> None:
+        self.data = data
+        self._examples = data.splits["validation"]
+        self._tokens = "input_ids" in self._examples[0]
+
+    def shapes(self, shapes: Sequence[str], folder: Path) -> list[str]:
+        """The shapes as they are made and named here, each once.
+
+        Raises:
+            UserError: one is longer than the model in `folder` has positions for.
+        """
+        if not self._tokens:
+            return list(dict.fromkeys(str(parse_shape(shape)[0]) for shape in shapes))
+        positions = read_json(folder / "config.json").get("max_position_embeddings")
+        for shape in shapes:
+            if positions is not None and (parse_shape(shape)[1] or 0) > positions:
+                raise UserError(
+                    f"{folder}: shape {shape} is longer than the model's {positions} positions: set other shapes"
+                )
+        return list(dict.fromkeys(shapes))
+
+    def batch(self, shape: str) -> dict[str, np.ndarray]:
+        """Arrays of a shape.
+
+        Raises:
+            UserError: a length is asked for, and a feature is not one number per token.
+        """
+        size, length = parse_shape(shape)
+        if length is None:
+            chosen = np.resize(self.sample(size, seed=0), size)
+            return self.collate([int(at) for at in chosen])
+        return self._filled(size, length)
+
+    def collate(self, chosen: Sequence[int]) -> dict[str, np.ndarray]:
+        """The examples with these numbers, padded to the longest among them."""
+        batch = self.data.collate([self._examples[at] for at in chosen])
+        return {name: array for name, array in batch.items() if name != "labels"}
+
+    def sample(self, count: int, seed: int) -> list[int]:
+        """Numbers of up to `count` examples whose lengths are spread as those of all: one drawn from each of `count`
+        equal parts of the examples in order of length. From the shortest to the longest.
+        """
+        random = np.random.default_rng(seed)
+        shuffled = random.permutation(len(self._examples))
+        by_length = shuffled[np.argsort([self._length(int(at)) for at in shuffled], kind="stable")]
+        parts = np.array_split(by_length, min(count, len(by_length)))
+        return [int(random.choice(part)) for part in parts]
+
+    def lengths(self, chosen: Sequence[int]) -> dict[str, int] | None:
+        """Lengths in tokens of the shortest, the median and the longest of some examples; None without tokens."""
+        if not self._tokens:
+            return None
+        lengths = [self._length(at) for at in chosen]
+        return {"min": min(lengths), "median": median_low(lengths), "max": max(lengths)}
+
+    def _length(self, at: int) -> int:
+        return len(self._examples[at]["input_ids"]) if self._tokens else 0
+
+    def _filled(self, size: int, length: int) -> dict[str, np.ndarray]:
+        enough = self._examples[: size * length]  # each has a token at least
+        lengths = [len(example["input_ids"]) for example in enough]
+        arrays = {}
+        for name in enough[0]:
+            if name == "labels":
+                continue
+            if [np.shape(example[name]) for example in enough] != [(n,) for n in lengths]:
+                raise UserError(
+                    f"shape {size}x{length} cannot be made: {name!r} is not one number per token; write {size}"
+                )
+            tokens = np.concatenate([example[name] for example in enough]).astype(np.int64)
+            arrays[name] = np.resize(tokens, (size, length))
+        return arrays | {"attention_mask": np.ones((size, length), dtype=np.int64)}

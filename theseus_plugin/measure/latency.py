@@ -3,33 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, field_validator
 
 from theseus_plugin.contract import Evaluator
 from theseus_plugin.cores import usable_cores
+from theseus_plugin.measure.devices import Placed
 from theseus_plugin.measure.progress import progress
-from theseus_plugin.validation import Options
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from theseus_plugin.contract import Task
-    from theseus_plugin.measure.models import Model
 
 
-class LatencyConfig(Options):
-    """Options of `latency`. Two 6-layer models with the defaults take about a minute on two cores."""
+class LatencyConfig(Placed):
+    """Options of `latency`. Two 6-layer models with the defaults take about two minutes on two cores."""
 
     shapes: tuple[str, ...] = Field(
-        ("1x16", "1x64", "1x128", "32x64"), min_length=1, description="what is timed, as BATCHxLENGTH"
+        ("1x16", "1x64", "1x128", "32x64"),
+        description="what is timed, as BATCHxLENGTH without padding, or BATCH: real examples, padded to the longest",
     )
-    threads: int | None = Field(None, ge=1, description="threads; all usable cores by default")
-    rounds: int = Field(5, ge=1, description="how often every model is measured, in alternating order")
-    min_seconds: float = Field(1.0, ge=0, description="at least this time in calls per shape and round")
-    min_count: int = Field(5, ge=1, description="at least this many calls per shape and round")
-    warmup_seconds: float = Field(0.3, ge=0, description="calls before those, not counted")
+    task_examples: int = Field(256, ge=0, description="real examples timed one at a time, unpadded; 0: none")
+    seed: int = Field(0, ge=0, description="decides which examples these are")
+    rounds: int = Field(15, ge=1, description="how often every model is measured, in alternating order")
+    min_seconds: float = Field(0.15, ge=0, description="at least this time in calls per shape and round")
+    min_count: int = Field(3, ge=1, description="at least this many calls per shape and round")
+    warmup_seconds: float = Field(3.0, ge=0, description="calls before the rounds go on at most so long")
+    spinning: bool | None = Field(
+        None, description="whether idle threads spin; by default they do not, for several models are alive at a time"
+    )
 
     @field_validator("shapes")
     @classmethod
@@ -38,18 +41,17 @@ class LatencyConfig(Options):
 
         for shape in shapes:
             parse_shape(shape)
-        return tuple(dict.fromkeys(shapes))
+        return shapes
 
 
 class Latency(Evaluator):
-    """Time per call, each model and round in a process of its own, one process at a time.
+    """Time per call, each model and shape in a process of its own.
 
-    The rounds go through the models forwards and backwards in turn, and speeds are compared within a round.
-    The tokens are real ones of the task, without padding; tokenisation is not timed.
+    All models of a shape are alive together and measured in rounds, with the first one's file once more as a control.
     """
 
     name = "latency"
-    summary = "Milliseconds per call by batch x length, and how many times as fast as the first model"
+    summary = "Milliseconds per call by batch x length and on the task's own examples, compared with the first model"
     Config = LatencyConfig
     config: LatencyConfig
 
@@ -57,73 +59,53 @@ class Latency(Evaluator):
         self.config = config
 
     def evaluate(self, models: Sequence[str], task: Task) -> list[dict[str, Any]]:
-        """Per model: `shapes` with the statistics of each, `load_ms`, `threads`, `machine`, `file`, `sha256`.
+        """Per model: `shapes`, `task` and `end_to_end` with their statistics, `load_ms`, how and where it was
+        measured (`device`, `threads`, `cores`, `spinning`, `rounds`, `machine`), `file`, `sha256`.
 
-        Of each shape: what `statistics.summary` says, `first_call_ms`, how many `times_as_fast` as the first
-        model, and `noise`, the spread of the first model's own rounds: a smaller difference means nothing.
+        Of each shape what `statistics.summary` says, `first_call_ms`, `warmup_calls`, `warmup_ms`, and the ratios
+        `times_as_fast` as the first model and `control`. `task` is the same of some of the task's examples, one at a
+        time; `end_to_end` is from their strings to logits, and left out where they are not texts.
 
         Raises:
-            UserError: a path that is no model, a shape too long for one, what the task refuses, or a model
-                that cannot be run.
+            UserError: a path that is no model or not for this device, a shape too long for a model, what the task
+                refuses, or a model that cannot be run.
         """
-        from theseus_plugin.measure.inputs import refuse_too_long
-        from theseus_plugin.measure.models import resolve
-        from theseus_plugin.measure.timing import schedule
+        from theseus_plugin.measure.comparison import Comparison
+        from theseus_plugin.measure.devices import admitted
+        from theseus_plugin.measure.inputs import Inputs
+        from theseus_plugin.measure.interleaving import Rule
         from theseus_plugin.measure.watch import Watch
 
-        found = [resolve(name) for name in models]
-        for model in found:
-            refuse_too_long(model.folder, self.config.shapes)
-        arrays = [self._inputs(model, task) for model in found]
-        runs: list[list[tuple[dict[str, Any], dict[str, np.ndarray]]]] = [[] for _ in found]
+        config = self.config
+        found = admitted(models, config)
+        read = {m.folder: Inputs(task.load(str(m.folder), splits=("validation",))) for m in found}
+        inputs = [read[model.folder] for model in found]
+        shapes, *_ = [own.shapes(config.shapes, model.folder) for own, model in zip(inputs, found, strict=True)]
+        chosen = inputs[0].sample(config.task_examples, config.seed) if config.task_examples else []
+        has_texts = bool(chosen and inputs[0].data.texts)
+        spinning = bool(config.spinning)
+        rule = Rule(config.rounds, config.min_seconds, config.min_count, config.warmup_seconds)
         watch = Watch()
-        steps = len(found) * self.config.rounds * len(self.config.shapes)
-        with progress("latency", steps) as tick:
-            for at in schedule(len(found), self.config.rounds):
-                runs[at].append(self._run(found[at], arrays[at], task.auto_class, tick))
+        parts = len(shapes) + bool(chosen) + has_texts
+        with progress("latency", parts) as tick:
+            compare = Comparison(found, inputs, task.auto_class, config, spinning, rule, tick)
+            by_shape = {shape: compare.shape(shape) for shape in shapes}
+            on_task = compare.examples(chosen) if chosen else None
+            from_texts = compare.texts(chosen) if has_texts else None
         machine = watch.record()
-        return [self._record(model, run, runs[0], machine) for model, run in zip(found, runs, strict=True)]
-
-    @property
-    def _threads(self) -> int:
-        return self.config.threads or usable_cores()
-
-    def _inputs(self, model: Model, task: Task) -> dict[str, np.ndarray]:
-        from theseus_plugin.measure.inputs import fill
-
-        examples = task.load(str(model.folder), splits=("validation",)).splits["validation"]
-        return {
-            f"{shape}.{name}": array for shape in self.config.shapes for name, array in fill(examples, shape).items()
-        }
-
-    def _run(self, model: Model, arrays: dict[str, np.ndarray], auto_class: str, tick: Any) -> Any:
-        from theseus_plugin.measure.child import run_child
-
-        rule = self.config.model_dump(include={"min_seconds", "min_count", "warmup_seconds"})
-        job = model.job("clock", auto_class, self._threads) | {"rule": rule}
-        return run_child(job, arrays, self._threads, tick)
-
-    def _record(self, model: Model, runs: Any, first: Any, machine: dict[str, Any]) -> dict[str, Any]:
-        from statistics import median
-
-        from theseus_plugin.measure.statistics import summary, times_as_fast
-
-        shapes = {}
-        for shape in self.config.shapes:
-            ours = [calls[shape] / 1e6 for _, calls in runs]
-            theirs = [calls[shape] / 1e6 for _, calls in first]
-            shapes[shape] = {
-                **summary(ours),
-                "first_call_ms": median(record["first_ns"][shape] / 1e6 for record, _ in runs),
-                "times_as_fast": times_as_fast(theirs, ours),
-                "noise": summary(theirs)["spread"],
+        return [
+            {
+                "device": config.device,
+                "threads": config.thread_count,
+                "cores": usable_cores(),
+                "spinning": spinning,
+                "rounds": config.rounds,
+                "load_ms": median(compare.loads[at]),
+                "shapes": {shape: records[at] for shape, records in by_shape.items()},
+                **({"task": on_task[at] | {"seed": config.seed}} if on_task else {}),
+                **({"end_to_end": from_texts[at]} if from_texts else {}),
+                "machine": machine,
+                **model.facts(),
             }
-        return {
-            "shapes": shapes,
-            "load_ms": median(record["load_ms"] for record, _ in runs),
-            "threads": self._threads,
-            "cores": usable_cores(),
-            "rounds": self.config.rounds,
-            "machine": machine,
-            **model.facts(),
-        }
+            for at, model in enumerate(found)
+        ]

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 from theseus_plugin.checkpoint import WEIGHTS
 from theseus_plugin.errors import UserError
-from theseus_plugin.files import sha256
+from theseus_plugin.files import read_json
 
 if TYPE_CHECKING:
-    import numpy as np
+    from theseus_plugin.measure.graphs import Graph
+    from theseus_plugin.measure.runtimes import Runtime
 
-Kind = Literal["onnx", "torch"]
+Precision = Literal["fp32", "fp16", "int8-dynamic", "int8-static", "mixed"]
 ONNX = "model.onnx"
-
-
-class Runnable(Protocol):
-    """A model that is ready to run."""
-
-    def run(self, batch: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Logits for arrays of shape (batch, length) by input name."""
+SHARDS = f"{WEIGHTS}.index.json"
+_SUFFIXES: dict[str, Runtime] = {"@eager": "torch-eager", "@compiled": "torch-compiled"}
+Stamp = tuple[str, int, int]
+"""Path, size and time of change of a file: as long as they stay, so does what was read."""
 
 
 @dataclass(frozen=True)
@@ -31,83 +31,115 @@ class Model:
 
     name: str
     """As the user named it."""
-    kind: Kind
-    """What runs it: ONNX Runtime, or PyTorch as it is (eager, fp32)."""
+    runtime: Runtime
+    """What runs it."""
+    precision: Precision
+    """What it computes in. Checkpoints are run in fp32, whatever dtype they are stored in."""
     file: Path
-    """The file with the weights."""
+    """The file to open: the ONNX graph, the weights of a checkpoint, or the index of its shards."""
+    files: tuple[Path, ...]
+    """That file and those with the rest of the weights."""
     sha256: str
-    """Hash of that file."""
+    """Hash of these files, one after the other."""
 
     @property
     def folder(self) -> Path:
         """Where its `config.json` and tokenizer are."""
         return self.file.parent
 
-    def job(self, what: str, auto_class: str, threads: int) -> dict[str, Any]:
-        """What a measuring process is told: do `what` with this model."""
-        return {
-            "job": what,
-            "model": self.name,
-            "kind": self.kind,
-            "file": str(self.file),
-            "auto_class": auto_class,
-            "threads": threads,
-        }
+    @property
+    def graph(self) -> Graph | None:
+        """What is in the ONNX file; None for a checkpoint."""
+        return _graph(_stamp(self.file)) if self.runtime == "onnxruntime" else None
 
     def facts(self) -> dict[str, Any]:
         """Which file a record is about."""
         return {"file": str(self.file), "sha256": self.sha256}
 
 
+def split_name(name: str) -> tuple[str, Runtime | None]:
+    """The path in a model's name, and the runtime asked for: `runs/x/successor@compiled`."""
+    for suffix, runtime in _SUFFIXES.items():
+        if name.endswith(suffix):
+            return name.removesuffix(suffix), runtime
+    return name, None
+
+
 def resolve(name: str) -> Model:
     """The model at a path: a folder with `model.onnx` or `model.safetensors`, or such a file.
 
+    A checkpoint's path may end in `@eager` (which is the default) or `@compiled`.
+
     Raises:
-        UserError: neither is there, or both, or no `config.json` beside it.
+        UserError: neither is there, or both, or no `config.json` beside it; `@` behind an ONNX model; a file that
+            is damaged or lacks the files with its weights.
     """
-    path = Path(name)
-    if path.is_dir():
-        found = [path / file for file in (ONNX, WEIGHTS) if (path / file).is_file()]
-        if len(found) != 1:
-            have = "neither" if not found else "both"
-            advice = "name a model folder" if not found else "name the file to measure"
-            raise UserError(f"{name}: {have} {ONNX} {'nor' if not found else 'and'} {WEIGHTS} in this folder: {advice}")
-        path = found[0]
-    elif not path.is_file():
-        raise UserError(f"{name}: no such file or folder; name an ONNX model or a checkpoint folder")
-    kinds: dict[str, Kind] = {".onnx": "onnx", ".safetensors": "torch"}
-    if path.suffix not in kinds:
-        raise UserError(f"{name} is no model: name a folder, an .onnx file or a .safetensors file")
-    if not path.with_name("config.json").is_file():
+    path, asked = split_name(name)
+    file = _find(name, Path(path))
+    if not file.with_name("config.json").is_file():
         raise UserError(f"{name}: no config.json beside the model: put the checkpoint's config and tokenizer there")
-    return Model(name, kinds[path.suffix], path, sha256(path))
+    if file.suffix != ".onnx":
+        files = (file, *_beside(file, _shards(file)))
+        return Model(name, asked or "torch-eager", "fp32", file, files, _sha256(_stamps(files)))
+    if asked is not None:
+        raise UserError(f"{name}: @eager and @compiled are for checkpoints, this is an ONNX model: leave it out")
+    graph = _graph(_stamp(file))
+    files = (file, *_beside(file, graph.external))
+    return Model(name, "onnxruntime", graph.precision, file, files, _sha256(_stamps(files)))
 
 
-def open_model(kind: Kind, file: Path, auto_class: str, threads: int) -> Runnable:
-    """Load a model into this process, on the CPU.
+def _find(name: str, path: Path) -> Path:
+    if path.is_dir():
+        found = [path / file for file in (ONNX, WEIGHTS, SHARDS) if (path / file).is_file()]
+        if not found:
+            raise UserError(f"{name}: neither {ONNX} nor {WEIGHTS} in this folder: name a model folder")
+        if len(found) > 1:
+            raise UserError(
+                f"{name}: both {found[0].name} and {found[1].name} in this folder: name the file to measure"
+            )
+        return found[0]
+    if not path.is_file():
+        raise UserError(f"{name}: no such file or folder; name an ONNX model or a checkpoint folder")
+    if path.suffix not in (".onnx", ".safetensors") and path.name != SHARDS:
+        raise UserError(f"{name} is no model: name a folder, an .onnx file or a .safetensors file")
+    return path
 
-    Raises:
-        UserError: the runtime refuses it.
-    """
-    if kind == "onnx":
-        from theseus_plugin.onnx.session import Session
 
-        return Session(file, threads)
-    return _TorchModel(file, auto_class, threads)
+def _shards(file: Path) -> list[Path]:
+    """The files that an index names; none for weights in one file."""
+    if file.name != SHARDS:
+        return []
+    return [file.with_name(shard) for shard in sorted(set(read_json(file)["weight_map"].values()))]
 
 
-class _TorchModel:
-    def __init__(self, file: Path, auto_class: str, threads: int) -> None:
-        import torch
+def _beside(file: Path, others: Sequence[Path]) -> Sequence[Path]:
+    for other in others:
+        if not other.is_file():
+            raise UserError(f"{file} keeps weights in {other.name}, which is not beside it: copy the model again")
+    return others
 
-        from theseus_plugin.checkpoint import load_model
 
-        torch.set_num_threads(threads)
-        self._model = load_model(str(file.parent), auto_class)
+def _stamp(file: Path) -> Stamp:
+    status = file.stat()
+    return str(file), status.st_size, status.st_mtime_ns
 
-    def run(self, batch: Mapping[str, np.ndarray]) -> np.ndarray:
-        import torch
 
-        with torch.inference_mode():
-            logits: np.ndarray = self._model(**{k: torch.from_numpy(v) for k, v in batch.items()}).logits.numpy()
-        return logits
+def _stamps(files: Sequence[Path]) -> tuple[Stamp, ...]:
+    return tuple(_stamp(file) for file in files)
+
+
+@lru_cache(maxsize=64)
+def _sha256(stamps: tuple[Stamp, ...]) -> str:
+    digest = hashlib.sha256()
+    for path, _, _ in stamps:
+        with open(path, "rb") as stream:
+            while part := stream.read(1 << 20):
+                digest.update(part)
+    return digest.hexdigest()
+
+
+@lru_cache(maxsize=64)
+def _graph(stamp: Stamp) -> Graph:
+    from theseus_plugin.measure.graphs import read_graph
+
+    return read_graph(Path(stamp[0]))

@@ -26,7 +26,7 @@ class SizeConfig(Options):
 
 
 class Size(Evaluator):
-    """Bytes and parameters of the model file."""
+    """Bytes and parameters of a model, weights in files beside it included."""
 
     name = "size"
     summary = "Bytes on disk and number of parameters"
@@ -41,7 +41,7 @@ class Size(Evaluator):
         Whole numbers of 32 and 64 bits are positions and shapes: listed by dtype, but no parameters.
 
         Raises:
-            UserError: a path that is no model, or a file that cannot be read as one.
+            UserError: a path that is no model, or a file that cannot be read as one or is missing.
         """
         from theseus_plugin.measure.models import resolve
 
@@ -51,36 +51,19 @@ class Size(Evaluator):
 def _record(model: Model) -> dict[str, Any]:
     from theseus_plugin.files import read_json
 
-    counts = onnx_counts(model.file) if model.kind == "onnx" else safetensors_counts(model.file)
+    if model.graph is not None:
+        counts = model.graph.counts
+    else:
+        weights = [file for file in model.files if file.suffix == ".safetensors"]
+        counts = sum((safetensors_counts(file) for file in weights), Counter())
     config = read_json(model.folder / "config.json")
     return {
-        "bytes": model.file.stat().st_size,
+        "bytes": sum(file.stat().st_size for file in model.files),
         "parameters": sum(n for dtype, n in counts.items() if dtype not in _NOT_WEIGHTS),
         "parameters_by_dtype": dict(sorted(counts.items())),
         "blocks": next((config[key] for key in _BLOCKS if key in config), None),
         **model.facts(),
     }
-
-
-def onnx_counts(file: Path) -> Counter[str]:
-    """Numbers in the initializers of an ONNX graph, by dtype.
-
-    Raises:
-        UserError: no ONNX file, or one that keeps its weights in other files.
-    """
-    import onnx
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-
-    try:
-        graph = onnx.load(file, load_external_data=False).graph
-    except DecodeError:
-        raise UserError(f"{file} cannot be read as ONNX: export it again") from None
-    counts: Counter[str] = Counter()
-    for tensor in graph.initializer:
-        if tensor.data_location == onnx.TensorProto.EXTERNAL:
-            raise UserError(f"{file} keeps weights in other files, which is not supported: save it as one file")
-        counts[str(onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type))] += math.prod(tensor.dims)
-    return counts
 
 
 def safetensors_counts(file: Path) -> Counter[str]:

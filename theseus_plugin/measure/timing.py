@@ -1,55 +1,61 @@
-"""Timing of calls, and the rule that says when there are enough of them."""
+"""Timing of calls, and the rules that say when there are enough of them. Times are ns of an injected clock."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
 
 NS = 1_000_000_000
+STEADY_CALLS, STEADY_VARIATION = 10, 0.05
+"""Warm-up is over when the standard deviation of the last ten calls is under a twentieth of their mean. (Their range
+would be a stricter rule than a shared machine can meet: the time limit would then end every warm-up.)"""
+
+Call = Callable[[], object]
+Clock = Callable[[], int]
 
 
-@dataclass(frozen=True)
-class Rule:
-    """When a phase ends."""
-
-    min_seconds: float
-    """Steady calls go on for at least this time ..."""
-    min_count: int
-    """... and for at least this number."""
-    warmup_seconds: float
-    """Time of the calls before them, which do not count; at least one call."""
-
-
-def measure(
-    call: Callable[[], object], rule: Rule, clock: Callable[[], int] = time.perf_counter_ns
-) -> tuple[int, list[int]]:
-    """Time `call`: the first call apart, then a warm-up, then steady calls. All in ns of `clock`."""
-    first = repeat(call, 0, 1, clock)[0]
-    repeat(call, rule.warmup_seconds, 1, clock)
-    return first, repeat(call, rule.min_seconds, rule.min_count, clock)
-
-
-def repeat(
-    call: Callable[[], object],
-    min_seconds: float,
-    min_count: int,
-    clock: Callable[[], int] = time.perf_counter_ns,
-) -> list[int]:
-    """Durations in ns of calls, until there are both `min_count` of them and `min_seconds` spent in them."""
-    durations: list[int] = []
-    spent = 0
-    while len(durations) < min_count or spent < min_seconds * NS:
+def once(calls: Sequence[Call], clock: Clock = time.perf_counter_ns) -> list[int]:
+    """Duration of each call, made once."""
+    durations = []
+    for call in calls:
         start = clock()
         call()
         durations.append(clock() - start)
+    return durations
+
+
+def warm_up(call: Call, max_seconds: float, clock: Clock = time.perf_counter_ns) -> list[int]:
+    """Durations of calls until they are steady, or until `max_seconds` are spent in them."""
+    durations: list[int] = []
+    spent = 0
+    while spent < max_seconds * NS and not _steady(durations):
+        durations += once([call], clock)
         spent += durations[-1]
     return durations
 
 
-def schedule(models: int, rounds: int) -> list[int]:
-    """Which model is measured when: every round has each once, and every second round runs backwards.
+def repeat(calls: Sequence[Call], min_seconds: float, min_count: int, clock: Clock = time.perf_counter_ns) -> list[int]:
+    """Durations of whole passes over `calls`, until there are both `min_count` passes and `min_seconds` spent."""
+    durations: list[int] = []
+    spent = 0
+    while len(durations) < min_count * len(calls) or spent < min_seconds * NS:
+        durations += (one := once(calls, clock))
+        spent += sum(one)
+    return durations
+
+
+def schedule(models: int, rounds: int) -> Iterator[tuple[int, int]]:
+    """(round, model) in the order of measuring: every round has each model once, every second one runs backwards.
 
     So that a drift of the machine (heat, a neighbour) does not fall on the same model each time.
     """
-    return [m for r in range(rounds) for m in (range(models) if r % 2 == 0 else reversed(range(models)))]
+    for at in range(rounds):
+        for model in range(models) if at % 2 == 0 else reversed(range(models)):
+            yield at, model
+
+
+def _steady(durations: Sequence[int]) -> bool:
+    last = durations[-STEADY_CALLS:]
+    return len(last) == STEADY_CALLS and float(np.std(last)) < STEADY_VARIATION * float(np.mean(last))

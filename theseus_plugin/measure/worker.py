@@ -2,82 +2,143 @@
 
 from __future__ import annotations
 
-import json
+import os
 import sys
 import time
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from theseus_plugin.errors import UserError
-from theseus_plugin.measure.models import Runnable, open_model
-from theseus_plugin.measure.timing import Rule, measure
-
-Arrays = dict[str, np.ndarray]
-"""`<batch>.<input>` to array; batches keep their order."""
-
-
-def main() -> None:
-    """Do the job in the folder given as first argument."""
-    folder = Path(sys.argv[1])
-    job = json.loads((folder / "job.json").read_text())
-    with np.load(folder / "arrays.npz", allow_pickle=False) as stored:
-        batches = _batches(dict(stored))
-    try:
-        record, arrays = JOBS[job["job"]](job, batches)
-    except UserError as error:
-        (folder / "refusal.txt").write_text(str(error))
-        return
-    (folder / "result.json").write_text(json.dumps(record))
-    np.savez(folder / "result.npz", **arrays)  # type: ignore[arg-type]
+from theseus_plugin.measure import resident
+from theseus_plugin.measure.runtimes import Batch, Runnable, Runtime, import_runtime, open_model
+from theseus_plugin.measure.timing import Call, Clock, once, repeat, warm_up
+from theseus_plugin.measure.wire import decode, encode
 
 
-def predict(job: dict[str, Any], batches: dict[str, Arrays]) -> tuple[dict[str, Any], Arrays]:
-    """Logits of every batch."""
-    model, _ = _open(job)
-    logits = {}
-    for name, batch in batches.items():
-        logits[name] = model.run(batch)
-        print("tick", flush=True)  # noqa: T201
-    return {}, logits
+class Worker:
+    """Holds one model. Every public method but `answer` is a question; all times are ns of `clock`."""
+
+    def __init__(self, clock: Clock = time.perf_counter_ns, opener: Callable[..., Runnable] = open_model) -> None:
+        self._clock, self._opener = clock, opener
+        self._model: Runnable
+        self._calls: list[Call]
+
+    def answer(self, question: str, details: dict[str, Any]) -> Any:
+        """The answer to a question by its name."""
+        return QUESTIONS[question](self, **details)
+
+    def prepare(self, runtime: Runtime, file: str, auto_class: str, **place: Any) -> None:
+        """Import the runtime, and keep in mind what `open` is to open, where."""
+        import_runtime(runtime, Path(file), auto_class)
+        self._job = {"runtime": runtime, "file": Path(file), "auto_class": auto_class, **place}
+
+    def open(self) -> int:
+        """Load the model; how long it took, the import of its runtime not counted."""
+        return once([self._open], self._clock)[0]
+
+    def predict(self, batch: Batch) -> np.ndarray:
+        """Logits in fp32."""
+        return self._model.run(batch).astype(np.float32)
+
+    def bind(self, batches: Sequence[Batch]) -> None:
+        """Put the batches in place that are timed from now on."""
+        self._calls = [self._model.bind(batch) for batch in batches]
+
+    def once(self) -> list[int]:
+        """Time each batch once, the very first call included."""
+        return once(self._calls, self._clock)
+
+    def warm_up(self, max_seconds: float) -> list[int]:
+        """Time the first batch until its calls are steady."""
+        return warm_up(self._calls[0], max_seconds, self._clock)
+
+    def burst(self, which: Sequence[int], min_seconds: float, min_count: int) -> list[int]:
+        """Time whole passes over some of the batches, until both limits are reached."""
+        return repeat([self._calls[at] for at in which], min_seconds, min_count, self._clock)
+
+    def read(self, folder: str, texts: Sequence[Sequence[str]], max_length: int | None) -> None:
+        """Load the tokenizer, and put the texts in place that are timed from now on."""
+        from theseus_plugin.checkpoint import load_tokenizer
+
+        tokenizer = load_tokenizer(folder)
+        self._texts = texts
+        self._tokenize: Callable[..., Batch] = lambda text: tokenizer(
+            *text, truncation=True, max_length=max_length, return_tensors="np"
+        )
+
+    def read_burst(self, which: Sequence[int], min_seconds: float, min_count: int) -> dict[str, list[int]]:
+        """Time passes over some of the texts, from the string to logits in this process's memory: tokenisation, and
+        all of it.
+        """
+        tokenise: list[int] = []
+
+        def whole(text: Sequence[str]) -> None:
+            start = self._clock()
+            batch = self._tokenize(text)
+            tokenise.append(self._clock() - start)
+            self._model.run(batch)
+
+        calls: list[Call] = [lambda text=self._texts[at]: whole(text) for at in which]  # type: ignore[misc]
+        return {"total": repeat(calls, min_seconds, min_count, self._clock), "tokenise": tokenise}
+
+    def memory(self, batch: Batch) -> dict[str, int | None]:
+        """Bytes resident before the model was loaded, after it, and at most from then to the end of two calls."""
+        resident.forget_peak()
+        baseline = resident.now()
+        self._open()
+        loaded = resident.now()
+        for _ in range(2):  # what the first call keeps, the second one finds taken
+            self._model.run(batch)
+        return {"baseline": baseline, "loaded": loaded, "peak": resident.peak()}
+
+    def _open(self) -> None:
+        self._model = self._opener(**self._job)
 
 
-def clock(job: dict[str, Any], batches: dict[str, Arrays]) -> tuple[dict[str, Any], Arrays]:
-    """Load time in ms, and for every batch the first call and the steady calls in ns."""
-    model, load_ms = _open(job)
-    first, calls = {}, {}
-    for name, batch in batches.items():
-        first[name], steady = measure(lambda batch=batch: model.run(batch), Rule(**job["rule"]))  # type: ignore[misc]
-        calls[name] = np.array(steady, dtype=np.int64)
-        print("tick", flush=True)  # noqa: T201
-    return {"load_ms": load_ms, "first_ns": first}, calls
-
-
-JOBS: dict[str, Callable[[dict[str, Any], dict[str, Arrays]], tuple[dict[str, Any], Arrays]]] = {
-    "predict": predict,
-    "clock": clock,
+QUESTIONS: dict[str, Callable[..., Any]] = {
+    verb.__name__: verb
+    for verb in (
+        Worker.prepare,
+        Worker.open,
+        Worker.predict,
+        Worker.bind,
+        Worker.once,
+        Worker.warm_up,
+        Worker.burst,
+        Worker.read,
+        Worker.read_burst,
+        Worker.memory,
+    )
 }
 
 
-def _open(job: dict[str, Any]) -> tuple[Runnable, float]:
-    """The model and the ms it took to load, the import of its runtime not counted."""
-    if job["kind"] == "onnx":
-        import onnxruntime  # noqa: F401
-    else:
-        import torch  # noqa: F401
-        import transformers
+def main() -> None:
+    """Answer questions from standard input until it ends, as it does when the parent is gone."""
+    questions, answers = _private_pipes()
+    worker = Worker()
+    for line in questions:
+        try:
+            answer = {"answer": worker.answer(**decode(line))}
+        except UserError as error:
+            answer = {"refused": str(error)}
+        except Exception:
+            answer = {"failed": traceback.format_exc()}
+        answers.write(encode(answer))
+        answers.flush()
 
-        getattr(transformers, job["auto_class"])
-    start = time.perf_counter_ns()
-    model = open_model(job["kind"], Path(job["file"]), job["auto_class"], job["threads"])
-    return model, (time.perf_counter_ns() - start) / 1e6
 
-
-def _batches(arrays: Arrays) -> dict[str, Arrays]:
-    batches: dict[str, Arrays] = {}
-    for key, array in arrays.items():
-        batch, _, name = key.partition(".")
-        batches.setdefault(batch, {})[name] = array
-    return batches
+def _private_pipes() -> tuple[BinaryIO, BinaryIO]:
+    """Standard input and output under other numbers; what a library prints goes to standard error from now on, and
+    processes it starts inherit neither.
+    """
+    questions, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    sys.stdout.flush()
+    os.dup2(2, 1)
+    return questions, answers

@@ -111,12 +111,10 @@ class _TextTask(Task):
         config, tokenizer = load_config(checkpoint), load_tokenizer(checkpoint)
         rows = {split: self._rows(split) for split in splits}
         labels, head = self._labels(rows, None if new_head else config, checkpoint)
-        columns = [self.config.text] if isinstance(self.config.text, str) else self.config.text
+        names = [self.config.text] if isinstance(self.config.text, str) else self.config.text
         length = min(self.config.max_length, longest_input(tokenizer, config))
-        tokenized = {
-            split: tokenize(tokenizer, [rows[split].texts(name) for name in columns], labels[split], length)
-            for split in splits
-        }
+        texts = {split: [rows[split].texts(name) for name in names] for split in splits}
+        tokenized = {split: tokenize(tokenizer, texts[split], labels[split], length) for split in splits}
         return TaskData(
             splits={split: examples for split, (examples, _) in tokenized.items()},
             collate=Padding.of(tokenizer, self.label_dtype),
@@ -124,6 +122,8 @@ class _TextTask(Task):
             metric=self.config.metrics[0],
             head=head,
             truncated={split: cut for split, (_, cut) in tokenized.items()},
+            texts={split: list(zip(*columns, strict=True)) for split, columns in texts.items()},
+            max_length=length,
         )
 
     def _rows(self, split: str) -> Rows:

@@ -1,0 +1,102 @@
+"""Several models measured side by side: all alive, one working at a time, in rounds of alternating order.
+
+The speed of a machine drifts by more than models differ. So each round has a short burst of calls of every model, and
+speeds are compared within a round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from theseus_plugin.measure.runtimes import Batch
+from theseus_plugin.measure.timing import schedule
+
+
+class Process(Protocol):
+    """What answers: a `child.Child`, or a `worker.Worker` behind something else."""
+
+    def ask(self, question: str, **details: Any) -> Any:
+        """The answer to a question of `worker.Worker`."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How long is measured."""
+
+    rounds: int
+    min_seconds: float
+    """A burst goes on for at least this time ..."""
+    min_count: int
+    """... and for at least so many calls (passes, where there are several batches)."""
+    warmup_seconds: float
+    """Calls before the rounds end when they are steady, or after this time."""
+
+    @property
+    def burst(self) -> dict[str, Any]:
+        """The limits of a burst."""
+        return {"min_seconds": self.min_seconds, "min_count": self.min_count}
+
+
+@dataclass(frozen=True)
+class Timed:
+    """Durations in ms of one model's calls."""
+
+    load: float
+    first: float
+    warmup: list[float]
+    rounds: list[list[float]]
+
+
+def time_batches(processes: Sequence[Process], batches: Sequence[Sequence[Batch]], rule: Rule) -> list[Timed]:
+    """Load the models one after the other, then time each on its own batches.
+
+    One batch is warmed up until its calls are steady. Of several, each is called once, which for some runtimes is what
+    makes its shape known; then every round has its share of them.
+    """
+    loads, warmups = [], []
+    for process, own in zip(processes, batches, strict=True):
+        loads.append(_ms([process.ask("open")])[0])
+        process.ask("bind", batches=own)
+        first, *others = process.ask("once")
+        warm = others or process.ask("warm_up", max_seconds=rule.warmup_seconds)
+        warmups.append(_ms([first, *warm]))
+    answers = _in_rounds(processes, "burst", len(batches[0]), rule)
+    return [
+        Timed(load, first, warm, [_ms(calls) for calls in rounds])
+        for load, (first, *warm), rounds in zip(loads, warmups, answers, strict=True)
+    ]
+
+
+def time_texts(
+    processes: Sequence[Process],
+    folders: Sequence[str],
+    texts: Sequence[Sequence[str]],
+    max_lengths: Sequence[int | None],
+    rule: Rule,
+) -> list[dict[str, list[list[float]]]]:
+    """Per model the ms of every text, by round: `tokenise`, with the tokenizer in its folder, and `total`, from the
+    string to logits. Each text is read once before.
+    """
+    for process, folder, max_length in zip(processes, folders, max_lengths, strict=True):
+        process.ask("open")
+        process.ask("read", folder=folder, texts=texts, max_length=max_length)
+        process.ask("read_burst", which=list(range(len(texts))), min_seconds=0, min_count=1)
+    answers = _in_rounds(processes, "read_burst", len(texts), rule)
+    return [{part: [_ms(answer[part]) for answer in rounds] for part in ("tokenise", "total")} for rounds in answers]
+
+
+def _in_rounds(processes: Sequence[Process], question: str, batches: int, rule: Rule) -> list[list[Any]]:
+    """Per process its answers, round by round. Every n-th batch is a round's share, so that each has short and long
+    ones; where there are fewer batches than rounds, the shares come round again.
+    """
+    shares = [list(range(start, batches, min(rule.rounds, batches))) for start in range(min(rule.rounds, batches))]
+    answers: list[list[Any]] = [[] for _ in processes]
+    for turn, at in schedule(len(processes), rule.rounds):
+        answers[at].append(processes[at].ask(question, which=shares[turn % len(shares)], **rule.burst))
+    return answers
+
+
+def _ms(durations: Sequence[int]) -> list[float]:
+    return [duration / 1e6 for duration in durations]
