@@ -1,7 +1,7 @@
 """What do successors give once they are exported? Every checkpoint in every precision, side by side.
 
-    python -m benchmarks.successors runs/demo/predecessor runs/demo/successor    # about 15 minutes on 2 cores
-    python -m benchmarks.successors --check                                      # the committed figures, and the targets
+    python -m benchmarks.successors runs/demo/predecessor runs/demo/successor  # about 15 minutes on 2 cores
+    python -m benchmarks.successors --check        # the committed figures, and the targets
 
 The first checkpoint is the predecessor. Exports go beside the checkpoints and are made once; a finished part (a shape,
 the task's texts, accuracy, memory and size, the share of the machine's peak) is not measured again, so that an
@@ -20,7 +20,7 @@ from typing import Any
 from benchmarks import peers
 from benchmarks.peak import products, share_of_peak
 from benchmarks.targets import falls_short, figures
-from theseus_plugin import api
+from theseus_plugin import api, load_recipe
 from theseus_plugin.files import read_json, write_json
 from theseus_plugin.measure.markdown import markdown
 from theseus_plugin.measure.report import write_report
@@ -55,7 +55,7 @@ def measure(checkpoints: Sequence[Path], shapes: Sequence[str], optimum: bool) -
     for shape in shapes:
         latency = {"latency": {"shapes": [shape], "task_examples": 0}}
         _part(home / f"{shape}.json", lambda options=latency: api.bench([*models, *compiled], evaluators=options))  # type: ignore[misc]
-    texts = {"latency": {"shapes": []}}
+    texts: dict[str, dict[str, Any]] = {"latency": {"shapes": []}}
     _part(home / "task.json", lambda: api.bench(models, evaluators=texts))
     still: dict[str, dict[str, Any]] = {"accuracy": {}, "size": {}, "memory": {}}
     _part(home / "still.json", lambda: api.bench([*models, *map(str, checkpoints)], evaluators=still))
@@ -96,7 +96,10 @@ def merged(records: Mapping[str, Any]) -> list[dict[str, Any]]:
         for part in record.get("models", []):
             row = rows.setdefault(part["model"].removesuffix("@eager"), {})
             latency = {**row.get("latency", {"shapes": {}}), **part.get("latency", {})}
-            latency["shapes"] = {**row.get("latency", {}).get("shapes", {}), **part.get("latency", {}).get("shapes", {})}
+            latency["shapes"] = {
+                **row.get("latency", {}).get("shapes", {}),
+                **part.get("latency", {}).get("shapes", {}),
+            }
             row.update(part)
             if latency["shapes"]:
                 row["latency"] = latency
@@ -125,7 +128,7 @@ def _peak(checkpoints: Sequence[Path]) -> dict[str, Any]:
 
     checkpoint = checkpoints[-1]
     output = checkpoint.with_name(f"{checkpoint.name}-fp32")
-    task = api.load_recipe({"task": read_json(output / "export.json")["task"]}).create_task()
+    task = load_recipe({"task": read_json(output / "export.json")["task"]}).create_task()
     batch = Inputs(task.load(str(output), splits=("validation",))).batch("32x64")
     config = read_json(output / "config.json")
     done, nominal = (products(config, 32, 64, first_token) for first_token in (True, False))

@@ -36,7 +36,9 @@ def figures(rows: Sequence[Mapping[str, Any]], peak: Mapping[str, Any]) -> list[
         if f"{successor}-optimum-o3" in by_name:
             found.append(_against_optimum(ours, by_name[f"{successor}-optimum-o3"]))
         found.append(_faster(f"{successor}, fp32, against {predecessor}, fp32", ours, 1.97))
-        found.append(_faster(f"{successor}, int8, against {predecessor}, fp32", by_name[f"{successor}-int8-dynamic"], 5.5))
+        found.append(
+            _faster(f"{successor}, int8, against {predecessor}, fp32", by_name[f"{successor}-int8-dynamic"], 5.5)
+        )
         found.append(_drop(by_name[f"{successor}-int8-dynamic"]))
     if peak:
         low, high = peak["interval"]

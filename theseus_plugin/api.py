@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from theseus_plugin import registry
-from theseus_plugin.contract import Result, Task
+from theseus_plugin.contract import Evaluator, Result, Task
 from theseus_plugin.errors import UserError
 from theseus_plugin.files import read_json, refuse_existing
 from theseus_plugin.recipe import Recipe, load_recipe
 from theseus_plugin.validation import validate
 
+EVALUATORS = ("accuracy", "latency", "size", "memory")
+"""What `bench` measures unless it is told."""
 RecipeLike = Recipe | str | Path | Mapping[str, Any]
 """A recipe, the path of one, or its content."""
 
@@ -73,24 +75,42 @@ def bench(
     models: Sequence[str],
     task: RecipeLike | None = None,
     evaluators: Mapping[str, Mapping[str, Any]] | None = None,
+    records: str | Path | None = None,
+    device: str | None = None,
+    threads: int | None = None,
+    force: bool | None = None,
 ) -> dict[str, Any]:
     """Measure models: ONNX folders and checkpoints, the first one being what the others are compared with.
 
     Args:
-        models: folders.
+        models: folders, or files of models; a checkpoint's may end in `@compiled`.
         task: recipe that names the task; default: the one the first model was trained with.
-        evaluators: options by evaluator name; default: accuracy, latency and size with their defaults.
+        evaluators: options by evaluator name; default: accuracy, latency, size and memory with their defaults.
+        records: JSON Lines file that the record is appended to, also if the measurement fails.
+        device: `cpu`, `cuda` or `tensorrt`, for every evaluator that runs the models.
+        threads: likewise.
+        force: likewise; run also what the device has no fast kernels for.
 
     Raises:
-        UserError: anything wrong with a model or the task.
+        UserError: anything wrong with a model, the task or an option, or a file that cannot be written.
     """
-    chosen = _task(task, *models)
-    if evaluators is None:
-        evaluators = {"accuracy": {}, "latency": {}, "size": {}}
-    instances = [registry.create("evaluator", name, dict(o), where=name) for name, o in evaluators.items()]
     from theseus_plugin.measure.bench import bench as run
+    from theseus_plugin.measure.bench import kept_in
 
-    return run(models, chosen, instances)
+    with kept_in(records, models) as kept:
+        chosen = _task(task, *models)
+        options = {name: {} for name in EVALUATORS} if evaluators is None else evaluators
+        shared = {"device": device, "threads": threads, "force": force}
+        instances = [_evaluator(name, dict(given), shared) for name, given in options.items()]
+        kept.append(run(models, chosen, instances))
+    return kept[0]
+
+
+def _evaluator(name: str, options: dict[str, Any], shared: Mapping[str, Any]) -> Evaluator:
+    """An evaluator with its own options, and those of the shared ones that were given and that it has."""
+    known = registry.load("evaluator", name).Config.model_json_schema().get("properties", {})
+    theirs = {key: value for key, value in shared.items() if value is not None and key in known}
+    return registry.create("evaluator", name, theirs | options, where=name)  # type: ignore[no-any-return]
 
 
 def _recipe(recipe: RecipeLike) -> Recipe:
@@ -101,10 +121,16 @@ def _task(task: RecipeLike | None, *models: str) -> Task:
     """The task named by the user, else the one that a model's record tells of."""
     if task is not None:
         return _recipe(task).create_task()
-    for model in models:
-        checkpoint, onnx = Path(model, "result.json"), Path(model, "export.json")
+    for folder in (_folder(model) for model in models):
+        checkpoint, onnx = folder / "result.json", folder / "export.json"
         if checkpoint.is_file():
             return load_recipe({"task": read_json(checkpoint)["recipe"]["task"]}).create_task()
         if onnx.is_file():
             return load_recipe({"task": read_json(onnx)["task"]}).create_task()
     raise UserError(f"{', '.join(models)}: no record there that names a task: give one with --task RECIPE")
+
+
+def _folder(model: str) -> Path:
+    """Where the records of a model lie, whether its folder is named or its file, and however it is to be run."""
+    path = Path(model.removesuffix("@eager").removesuffix("@compiled"))
+    return path.parent if path.is_file() else path

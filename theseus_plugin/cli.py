@@ -121,13 +121,32 @@ def export(checkpoint: str, output: str, task: str | None, as_json: bool, **opti
 @app.command()
 @click.argument("models", metavar="MODEL...", nargs=-1, required=True)
 @task_option
+@click.option("--evaluator", "names", multiple=True, metavar="NAME", help="Only this; may be repeated.")
+@click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="An option, as latency.rounds=30.")
+@click.option("--device", type=click.Choice(["cpu", "cuda", "tensorrt"]), help="Where to run them.  [default: cpu]")
+@click.option("--threads", type=int, help="Threads.  [default: all usable cores]")
+@click.option("--force", is_flag=True, default=None, help="Run also what the device has no fast kernels for.")
 @click.option("--report", metavar="FILE.html", help="Write an HTML report.")
+@click.option("--records", metavar="FILE.jsonl", help="Append the record to this file.")
 @as_json_option
-def bench(models: Sequence[str], task: str | None, report: str | None, as_json: bool) -> None:
-    """Measure latency, size and accuracy of ONNX folders and checkpoints, and compare them with the first."""
-    from theseus_plugin import api
+def bench(
+    models: Sequence[str],
+    task: str | None,
+    names: Sequence[str],
+    overrides: Sequence[str],
+    report: str | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Measure latency, size, memory and accuracy of models, and compare them with the first.
 
-    _show_bench(api.bench(models, task), report, as_json)
+    MODEL is an ONNX folder or file, or a checkpoint, which PyTorch runs as it is or, as CHECKPOINT@compiled, compiled.
+    """
+    from theseus_plugin import api
+    from theseus_plugin.recipe import override
+
+    evaluators = override({name: {} for name in names or api.EVALUATORS}, overrides)
+    _show_bench(api.bench(models, task, evaluators, **options), report, as_json)
 
 
 @app.command()
@@ -146,6 +165,7 @@ def _show_bench(record: dict[str, Any], report: str | None, as_json: bool) -> No
     from rich.console import Console
 
     from theseus_plugin.measure.findings import findings
+    from theseus_plugin.measure.recommend import recommendation
     from theseus_plugin.measure.report import table, write_report
 
     if report is not None:
@@ -156,6 +176,8 @@ def _show_bench(record: dict[str, Any], report: str | None, as_json: bool) -> No
     Console().print(table(record["models"]))
     for line in findings(record["models"]):
         click.echo(line)
+    if advice := recommendation(record["models"]):
+        click.secho(advice, bold=True)
     if report is not None:
         click.echo(f"report: {report}")
 

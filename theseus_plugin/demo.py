@@ -28,7 +28,7 @@ VALIDATION_PERCENT = 16
 
 
 def run(folder: str, quick: bool = False) -> tuple[dict[str, Any], str]:
-    """Fit, compress, export both, bench both.
+    """Fit, compress, export the predecessor, the successor and the successor in 8 bits, bench all three.
 
     Args:
         folder: where everything goes.
@@ -43,17 +43,19 @@ def run(folder: str, quick: bool = False) -> tuple[dict[str, Any], str]:
     home = Path(folder)
     recipe = _prepare(home, quick)
     predecessor, successor = str(home / "predecessor"), str(home / "successor")
-    onnx = [f"{predecessor}-onnx", f"{successor}-onnx"]
+    onnx = [f"{predecessor}-onnx", f"{successor}-onnx", f"{successor}-int8"]
     _step(f"fit {recipe}", predecessor, lambda: api.fit(recipe))
     _step(f"compress {recipe}", successor, lambda: api.compress(recipe))
     _step(f"export {predecessor} {onnx[0]}", onnx[0], lambda: api.export(predecessor, onnx[0]))
     _step(f"export {successor} {onnx[1]}", onnx[1], lambda: api.export(successor, onnx[1]))
+    eight: dict[str, Any] = {"precision": "int8-dynamic", **({"max_drop": 2.0} if quick else {})}
+    _step(f"export {successor} {onnx[2]}{_flags(eight)}", onnx[2], lambda: api.export(successor, onnx[2], **eight))
     record, report = home / "bench.json", str(home / "report.html")
     _forget_older(record, onnx)
-    latency = {"rounds": 2, "min_seconds": 0.3, "shapes": ["1x64", "32x64"]} if quick else {}
-    evaluators: Mapping[str, Any] = {"accuracy": {}, "latency": latency, "size": {}}
+    latency = {"rounds": 5, "min_seconds": 0.05, "shapes": ["1x64", "32x64"], "task_examples": 64} if quick else {}
+    evaluators: Mapping[str, Any] = {**{name: {} for name in api.EVALUATORS}, "latency": latency}
     _step(
-        f"bench {onnx[0]} {onnx[1]} --report {report}",
+        f"bench {' '.join(onnx)} --report {report}",
         str(record),
         lambda: write_json(record, api.bench(onnx, evaluators=evaluators)),
     )
@@ -67,6 +69,11 @@ def _step(command: str, output: str, work: Callable[[], Any]) -> None:
         return
     console.print(f"[bold]$ theseus-plugin {command}[/bold]")
     work()
+
+
+def _flags(options: Mapping[str, Any]) -> str:
+    """Options as the command line has them."""
+    return "".join(f" --{name.replace('_', '-')} {value}" for name, value in options.items())
 
 
 def _prepare(home: Path, quick: bool) -> str:

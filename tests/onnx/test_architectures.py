@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose
 from tests.support_models import random_batch, random_model, stock_logits
 from theseus_plugin.onnx.convert import OPSETS, convert, model_inputs
 from theseus_plugin.onnx.cpu import suit_cpu
+from theseus_plugin.onnx.first_query import keep_first_query
 from theseus_plugin.onnx.first_token import keep_first_token
 from theseus_plugin.onnx.fusion import fuse
 
@@ -101,6 +102,9 @@ def test_so_does_the_one_for_the_cpu(converted):
     name, model, folder, _, _ = converted
     graph = onnx.load(folder / "fused.onnx")
     assert bool(keep_first_token(graph.graph)) == (name in READ_FIRST)
+    fused_last = name in READ_FIRST and "Attention" in FUSED[name]
+    assert keep_first_query(graph.graph) == fused_last
+    assert sum(node.op_type == "MultiHeadAttention" for node in graph.graph.node) == fused_last
     suit_cpu(graph.graph)
     onnx.save(graph, folder / "cpu.onnx")
     assert_equal_logits(folder / "cpu.onnx", model)

@@ -18,6 +18,7 @@ from theseus_plugin.onnx import external, fusion, metadata, parity
 from theseus_plugin.onnx.config import ExportConfig
 from theseus_plugin.onnx.convert import EXPORTERS, convert, model_inputs
 from theseus_plugin.onnx.cpu import suit_cpu
+from theseus_plugin.onnx.first_query import keep_first_query
 from theseus_plugin.onnx.first_token import keep_first_token
 from theseus_plugin.onnx.precision import lower_precision
 from theseus_plugin.onnx.stages import Stages, Write, name_nodes, operators, rewrite
@@ -33,8 +34,9 @@ def export(checkpoint: str, output: str, task: Task, config: ExportConfig | None
     """Export a checkpoint to the folder `output`, complete or not at all.
 
     The stages: the graph as the exporter writes it; fused; the last block on the first token alone, if the head
-    reads no other; arranged for the CPU; in a lower precision. Each is compared with the checkpoint on real
-    examples of every length. Those that only make it faster are left out where they do not fit the architecture.
+    reads no other, for CPUs with its query; arranged for the CPU; in a lower precision. Each is compared with the
+    checkpoint on real examples of every length. Those that only make it faster are left out where they do not fit
+    the architecture.
 
     The folder holds `model.onnx` (inputs as the task names them, batch and length dynamic; output `logits`), with
     its weights in `model.onnx.data` if they exceed 2 GiB, `config.json`, the tokenizer, and `export.json`, which
@@ -60,10 +62,13 @@ def export(checkpoint: str, output: str, task: Task, config: ExportConfig | None
     reference = parity.reference(model, chosen, data, inputs)
     with complete_folder(output) as folder:
         stages = Stages(folder / MODEL, reference, config.tolerance)
-        exporter = _convert(stages, model, reference.batches[0], config.opset)
-        stages.attempt("fused", _fuse(model.config))
+        # traced on the shortest example: a length that the exporter bakes in shows on all others
+        exporter = _convert(stages, model, reference.batches[reference.padded], config.opset)
+        if not stages.attempt("fused", _fuse(model.config)):
+            stages.attempt("fused but for attention", _fuse(model.config, attention=False))
         stages.attempt("first token", rewrite(keep_first_token))
         if config.device == "cpu" and config.precision != "fp16":
+            stages.attempt("first query", rewrite(keep_first_query))
             stages.attempt("arranged for the CPU", rewrite(suit_cpu))
         rewrite(name_nodes)(stages.file, stages.file)
         if config.precision != "fp32":
@@ -72,6 +77,7 @@ def export(checkpoint: str, output: str, task: Task, config: ExportConfig | None
             "task": as_recipe(task),
             "source": {"checkpoint": checkpoint, "sha256": sha256(weights)},
             **config.model_dump(mode="json"),
+            "opset": stages.opset,
             "exporter": exporter,
             "inputs": inputs,
             "nodes": operators(stages.file),
@@ -80,7 +86,7 @@ def export(checkpoint: str, output: str, task: Task, config: ExportConfig | None
             "versions": {name: version(name) for name in PACKAGES},
         }
         metadata.stamp(stages.file, _metadata(record, checkpoint))
-        record["file"] = {"name": MODEL, "sha256": sha256(stages.file), "bytes": external.size(stages.file)}
+        record["file"] = {"name": MODEL, "sha256": external.sha256(stages.file), "bytes": external.size(stages.file)}
         shutil.copyfile(Path(checkpoint, "config.json"), folder / "config.json")
         load_tokenizer(checkpoint).save_pretrained(folder)
         write_json(folder / "export.json", record)
@@ -101,9 +107,9 @@ def _convert(stages: Stages, model: Any, batch: parity.Batch, opset: int) -> str
     raise reasons[0]
 
 
-def _fuse(config: Any) -> Write:
+def _fuse(config: Any, attention: bool = True) -> Write:
     heads, width = getattr(config, "num_attention_heads", 0), getattr(config, "hidden_size", 0)
-    return lambda source, target: fusion.fuse(source, target, heads, width)
+    return lambda source, target: fusion.fuse(source, target, heads, width, attention)
 
 
 def _metadata(record: Mapping[str, Any], checkpoint: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,17 @@ def data_file(model: Path) -> Path:
 def size(model: Path) -> int:
     """Bytes of a model, its data file included."""
     return sum(file.stat().st_size for file in (model, data_file(model)) if file.exists())
+
+
+def sha256(model: Path) -> str:
+    """Hash of a model, its data file included."""
+    digest = hashlib.sha256()
+    for file in (model, data_file(model)):
+        if file.exists():
+            with file.open("rb") as stream:
+                while part := stream.read(1 << 20):
+                    digest.update(part)
+    return digest.hexdigest()
 
 
 def remove(model: Path) -> None:

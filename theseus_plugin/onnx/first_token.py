@@ -54,7 +54,7 @@ def keep_first_token(graph: Any) -> int:
 
 def _slice(graph: Any, sliced: Mapping[str, str]) -> None:
     """Make the tensors that are the values of `sliced`: the first token of those that are its keys."""
-    from onnx import helper, numpy_helper
+    from onnx import numpy_helper
 
     for name, value in ((STARTS, 0), (ENDS, 1), (AXES, 1)):
         graph.initializer.append(numpy_helper.from_array(np.array([value], dtype=np.int64), name))
@@ -63,11 +63,22 @@ def _slice(graph: Any, sliced: Mapping[str, str]) -> None:
     for node in graph.node:
         for short in node.input:
             if short in waiting:
-                inputs = [waiting.pop(short), STARTS, ENDS, AXES]
-                nodes.append(helper.make_node("Slice", inputs, [short], name=f"{short}/slice"))
+                nodes.append(slice_first(waiting.pop(short), short))
         nodes.append(type(node).FromString(node.SerializeToString()))
     del graph.node[:]
     graph.node.extend(nodes)
+
+
+def slice_first(source: str, result: str) -> Any:
+    """The node that makes `result`, of shape (batch, 1, width), of the first token of `source`."""
+    from onnx import helper
+
+    return helper.make_node("Slice", [source, STARTS, ENDS, AXES], [result], name=f"{result}/slice")
+
+
+def slices_first(node: Any) -> bool:
+    """Whether a node is one that `slice_first` gives."""
+    return node.op_type == "Slice" and list(node.input[1:]) == [STARTS, ENDS, AXES]
 
 
 def _only_for_first_token(graph: Any, constants: Mapping[str, Any]) -> list[Any]:

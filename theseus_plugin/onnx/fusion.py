@@ -10,7 +10,7 @@ from theseus_plugin.onnx.external import data_file
 from theseus_plugin.quiet import quiet
 
 
-def fuse(plain: Path, fused: Path, heads: int, width: int) -> dict[str, int]:
+def fuse(plain: Path, fused: Path, heads: int, width: int, attention: bool = True) -> dict[str, int]:
     """Write `plain` with its attention, embedding, GELU and layer norm nodes fused to `fused`.
 
     Args:
@@ -18,6 +18,7 @@ def fuse(plain: Path, fused: Path, heads: int, width: int) -> dict[str, int]:
         fused: the file to write; like `plain`, it comes with a data file or without.
         heads: number of attention heads; found from shapes where 0, which often fails.
         width: hidden size, 0 likewise.
+        attention: whether attention is fused; without a causal mask among its patterns, that of a decoder goes wrong.
 
     Returns:
         Fused nodes by operator.
@@ -29,6 +30,7 @@ def fuse(plain: Path, fused: Path, heads: int, width: int) -> dict[str, int]:
         options = FusionOptions("bert")
         # By default the mask becomes one length per row: wrong for left padding, and not faster.
         options.use_raw_attention_mask(True)
+        options.enable_attention = attention
         large = data_file(plain).exists()
         options.enable_shape_inference = not large  # takes six times the model's memory, and BERT needs none
         graph = optimize_model(

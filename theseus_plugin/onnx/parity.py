@@ -28,7 +28,8 @@ class Reference:
     """Number of different examples in the batches."""
     labels: Sequence[np.ndarray]
     padded: int
-    """How many of the batches, the first ones, hold every example once; the others stand alone."""
+    """How many of the batches, the first ones, hold every example once; of the others each holds one alone, and the
+    last one the longest example again, drawn out to the task's maximal length."""
     score: Callable[[np.ndarray, np.ndarray], dict[str, float]]
     """Metrics from (logits, labels), as `TaskData.score`."""
     metric: str
@@ -62,11 +63,16 @@ def batches(
 
 
 def reference(model: Any, chosen: Sequence[Features], data: TaskData, inputs: Sequence[str]) -> Reference:
-    """Logits of the PyTorch model `model` for the examples `chosen`, fed through its inputs `inputs`."""
+    """Logits of the PyTorch model `model` for the examples `chosen`, fed through its inputs `inputs`.
+
+    Where texts may be longer than the longest example, one more batch is as long as they may be.
+    """
     import torch
 
     collated = batches(chosen, data.collate)
     fed = [{name: batch[name] for name in inputs} for batch in collated]
+    if data.max_length is not None:
+        fed.append({name: np.resize(array, (1, data.max_length)) for name, array in fed[-1].items()})
     with torch.no_grad():
         logits = [
             model(**{name: torch.from_numpy(array) for name, array in batch.items()}).logits.numpy() for batch in fed

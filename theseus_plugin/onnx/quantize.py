@@ -19,18 +19,20 @@ if TYPE_CHECKING:
     from theseus_plugin.onnx.parity import Batch
 
 FLOAT = 1  # onnx.TensorProto.FLOAT
-WITH_POSITIONS = 9  # inputs of an EmbedLayerNormalization that is given position ids
+POSITIONS = 8  # place of the position ids among the inputs of an EmbedLayerNormalization
 
 
 def quantizable(graph: Any) -> list[str]:
     """Names of the nodes that can compute in 8 bits, in the order of the graph."""
-    constants = {tensor.name for tensor in graph.initializer}
+    constants = {tensor.name: len(tensor.dims) for tensor in graph.initializer if tensor.data_type == FLOAT}
     names = []
     for node in graph.node:
         if node.op_type == "MatMul":
             able = node.input[1] in constants
         elif node.op_type == "EmbedLayerNormalization":  # the quantizer drops position ids
-            able = len([name for name in node.input if name]) < WITH_POSITIONS
+            able = len(node.input) <= POSITIONS
+        elif node.op_type == "Gather":
+            able = constants.get(node.input[0], 0) == 2 and not any(a.i for a in node.attribute if a.name == "axis")
         else:
             able = node.op_type == "Attention"
         if able:
@@ -46,7 +48,7 @@ def quantize_dynamic(source: Path, target: Path, nodes: Sequence[str]) -> None:
         quantization.quantize_dynamic(
             source,
             target,
-            op_types_to_quantize=["MatMul", "Attention", "EmbedLayerNormalization"],
+            op_types_to_quantize=["MatMul", "Attention", "EmbedLayerNormalization", "Gather"],
             nodes_to_quantize=list(nodes),
             weight_type=quantization.QuantType.QInt8,
             per_channel=True,

@@ -39,32 +39,43 @@ class Stages:
         write(self.file)
         self.keep(name, self.check(self.file))
 
-    def attempt(self, name: str, write: Write) -> None:
-        """A stage that can be done without: a graph of a shape it does not know is left as it is."""
+    def attempt(self, name: str, write: Write) -> bool:
+        """A stage that can be done without: a graph of a shape it does not know is left as it is.
+
+        Returns:
+            Whether its result was kept.
+        """
         candidate = self.file.with_name("candidate.onnx")
         try:
             if not write(self.file, candidate):
-                self._leave(name, "it found nothing to change")
-                return
+                return self._leave(name, "it found nothing to change")
             agreed = self.check(candidate)
         except Exception as error:  # these work by pattern and fail in any way on what they do not know
-            self._leave(name, f"{type(error).__name__}: {reason(error)}")
+            return self._leave(name, f"{type(error).__name__}: {reason(error)}")
         else:
             external.move(candidate, self.file)
             self.keep(name, agreed)
+            return True
         finally:
             external.remove(candidate)
 
-    def check(self, file: Path, tolerance: float | None = None) -> dict[str, Any]:
+    @property
+    def opset(self) -> int:
+        """The version of the ONNX operators in the file, which the exporter may have had to raise."""
+        versions = {entry.domain: int(entry.version) for entry in external.load_graph(self.file).opset_import}
+        return versions[""]
+
+    def check(self, file: Path) -> dict[str, Any]:
         """Parity of a file with the checkpoint; see `parity.check`."""
-        return parity.check(Session(file).run, self.reference, self._tolerance if tolerance is None else tolerance)
+        return parity.check(Session(file).run, self.reference, self._tolerance)
 
     def keep(self, name: str, agreed: Mapping[str, Any], **facts: Any) -> None:
         """Record a stage whose result stands in `file`."""
         self.records.append({"name": name, "applied": True, "parity": agreed, "nodes": operators(self.file), **facts})
 
-    def _leave(self, name: str, why: str) -> None:
+    def _leave(self, name: str, why: str) -> bool:
         self.records.append({"name": name, "applied": False, "reason": why})
+        return False
 
 
 def rewrite(change: Callable[[Any], int]) -> Write:
