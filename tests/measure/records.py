@@ -41,7 +41,6 @@ def latency(times: float, shapes: dict[str, float] | None = None, control: bool 
         "threads": 2,
         "cores": 2,
         "spinning": False,
-        "rounds": 15,
         "load_ms": 120.4,
         "shapes": {name: shape(ms / times, times, control) for name, ms in shapes.items()},
         "task": {

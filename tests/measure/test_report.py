@@ -93,7 +93,7 @@ def test_the_order_of_the_page(tmp_path):
 def test_the_page_says_how_it_was_measured(tmp_path):
     text = " ".join("".join(Checked(page(tmp_path)).text).split())
     for part in (
-        "on cpu, 2 threads of 2 cores, threads that wait sleep (spinning off), 15 rounds, one process per model and",
+        "on cpu, 2 threads of 2 cores, threads that wait sleep (spinning off), 3 rounds, one process per model and",
         "unpadded",
         "1556 validation examples, 4 of them cut to the maximal length, from the very file that was timed",
         "256 of the task's, one at a time, 5 to 60 tokens, median 28",
@@ -198,10 +198,12 @@ def test_many_models_in_the_terminal_go_without_intervals_of_ratios():
 
 def test_bench_merges_by_evaluator_and_is_json(models, tmp_path):
     names = [str(models / "bert-onnx"), str(models / "small")]
-    quick = LatencyConfig(shapes=("1x8",), rounds=1, min_seconds=0, min_count=1, warmup_seconds=0)
+    quick = LatencyConfig(shapes=("1x8",), rounds=1, max_rounds=1, min_seconds=0, min_count=1, warmup_seconds=0)
     evaluators = [Accuracy(AccuracyConfig()), Latency(quick), Size(SizeConfig())]
     result = json.loads(json.dumps(bench(names, Sentences(), evaluators), allow_nan=False))
-    assert [(r["model"], r["kind"]) for r in result["models"]] == [(names[0], "onnx"), (names[1], "torch")]
+    expected = [(names[0], "onnxruntime", "fp32"), (names[1], "torch-eager", "fp32")]
+    assert [(r["model"], r["runtime"], r["precision"]) for r in result["models"]] == expected
+    assert result["status"] == "ok"
     for row in result["models"]:
         assert row["accuracy"]["sha256"] == row["latency"]["sha256"] == row["size"]["sha256"]
     assert result["environment"]["cpu"]

@@ -1,7 +1,7 @@
 import pytest
 
 from tests.measure.scripted import NS, Machine, Runtime
-from theseus_plugin.measure.timing import once, repeat, schedule, warm_up
+from theseus_plugin.measure.timing import once, order, repeat, warm_up
 
 
 def call(machine, *seconds):
@@ -38,5 +38,4 @@ def test_warm_up_ends_at_its_time_where_calls_never_settle():
 
 
 def test_every_second_round_runs_backwards():
-    assert [at for _, at in schedule(3, 3)] == [0, 1, 2, 2, 1, 0, 0, 1, 2]
-    assert [turn for turn, _ in schedule(3, 3)] == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert [list(order(3, turn)) for turn in range(3)] == [[0, 1, 2], [2, 1, 0], [0, 1, 2]]

@@ -6,12 +6,13 @@ speeds are compared within a round.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from theseus_plugin.measure.runtimes import Batch
-from theseus_plugin.measure.timing import schedule
+from theseus_plugin.measure.statistics import ratio
+from theseus_plugin.measure.timing import order
 
 
 class Process(Protocol):
@@ -26,6 +27,11 @@ class Rule:
     """How long is measured."""
 
     rounds: int
+    """At least so many ..."""
+    max_rounds: int
+    """... and at most so many, if the control has not come to rest before."""
+    noise: float
+    """It has when its interval reaches no farther than this from its median, as a share of it."""
     min_seconds: float
     """A burst goes on for at least this time ..."""
     min_count: int
@@ -54,6 +60,8 @@ def time_batches(processes: Sequence[Process], batches: Sequence[Sequence[Batch]
 
     One batch is warmed up until its calls are steady. Of several, each is called once, which for some runtimes is what
     makes its shape known; then every round has its share of them.
+
+    The last model is the control: the first one once more. Rounds go on until the two agree as closely as `rule` asks.
     """
     loads, warmups = [], []
     for process, own in zip(processes, batches, strict=True):
@@ -62,7 +70,10 @@ def time_batches(processes: Sequence[Process], batches: Sequence[Sequence[Batch]
         first, *others = process.ask("once")
         warm = others or process.ask("warm_up", max_seconds=rule.warmup_seconds)
         warmups.append(_ms([first, *warm]))
-    answers = _in_rounds(processes, "burst", len(batches[0]), rule)
+    answers: list[list[list[int]]] = [[] for _ in processes]
+    for turn in _in_rounds(processes, "burst", len(batches[0]), rule, answers):
+        if turn >= rule.rounds and at_rest(ratio(answers[0], answers[-1]), rule.noise):
+            break
     return [
         Timed(load, first, warm, [_ms(calls) for calls in rounds])
         for load, (first, *warm), rounds in zip(loads, warmups, answers, strict=True)
@@ -83,19 +94,33 @@ def time_texts(
         process.ask("open")
         process.ask("read", folder=folder, texts=texts, max_length=max_length)
         process.ask("read_burst", which=list(range(len(texts))), min_seconds=0, min_count=1)
-    answers = _in_rounds(processes, "read_burst", len(texts), rule)
+    answers: list[list[Any]] = [[] for _ in processes]
+    for turn in _in_rounds(processes, "read_burst", len(texts), rule, answers):
+        if turn >= rule.rounds:
+            break
     return [{part: [_ms(answer[part]) for answer in rounds] for part in ("tokenise", "total")} for rounds in answers]
 
 
-def _in_rounds(processes: Sequence[Process], question: str, batches: int, rule: Rule) -> list[list[Any]]:
-    """Per process its answers, round by round. Every n-th batch is a round's share, so that each has short and long
-    ones; where there are fewer batches than rounds, the shares come round again.
+def at_rest(control: Mapping[str, Any], noise: float) -> bool:
+    """Whether the interval of a ratio reaches no farther than `noise` from its median, as a share of it."""
+    low, high = control["interval"]
+    return bool(max(high - control["median"], control["median"] - low) <= noise * control["median"])
+
+
+def _in_rounds(
+    processes: Sequence[Process], question: str, batches: int, rule: Rule, answers: Sequence[list[Any]]
+) -> Iterator[int]:
+    """Fill `answers` round by round, and tell after each how many there are.
+
+    Every n-th batch is a round's share, so that each has short and long ones; where there are fewer batches than
+    rounds, the shares come round again.
     """
-    shares = [list(range(start, batches, min(rule.rounds, batches))) for start in range(min(rule.rounds, batches))]
-    answers: list[list[Any]] = [[] for _ in processes]
-    for turn, at in schedule(len(processes), rule.rounds):
-        answers[at].append(processes[at].ask(question, which=shares[turn % len(shares)], **rule.burst))
-    return answers
+    count = min(rule.rounds, batches)
+    for turn in range(rule.max_rounds):
+        share = list(range(turn % count, batches, count))
+        for at in order(len(processes), turn):
+            answers[at].append(processes[at].ask(question, which=share, **rule.burst))
+        yield turn + 1
 
 
 def _ms(durations: Sequence[int]) -> list[float]:

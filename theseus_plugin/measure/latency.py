@@ -26,9 +26,13 @@ class LatencyConfig(Placed):
     )
     task_examples: int = Field(256, ge=0, description="real examples timed one at a time, unpadded; 0: none")
     seed: int = Field(0, ge=0, description="decides which examples these are")
-    rounds: int = Field(15, ge=1, description="how often every model is measured, in alternating order")
-    min_seconds: float = Field(0.15, ge=0, description="at least this time in calls per shape and round")
-    min_count: int = Field(3, ge=1, description="at least this many calls per shape and round")
+    rounds: int = Field(15, ge=1, description="how often every model is measured at least, in alternating order")
+    max_rounds: int = Field(60, ge=1, description="how often at most, if the control stays noisy")
+    noise: float = Field(
+        0.01, gt=0, description="rounds end when the control's interval reaches no farther from its median, as a share"
+    )
+    min_seconds: float = Field(0.1, ge=0, description="at least this time in calls per shape and round")
+    min_count: int = Field(2, ge=1, description="at least this many calls per shape and round")
     warmup_seconds: float = Field(3.0, ge=0, description="calls before the rounds go on at most so long")
     spinning: bool | None = Field(
         None, description="whether idle threads spin; by default they do not, for several models are alive at a time"
@@ -60,7 +64,7 @@ class Latency(Evaluator):
 
     def evaluate(self, models: Sequence[str], task: Task) -> list[dict[str, Any]]:
         """Per model: `shapes`, `task` and `end_to_end` with their statistics, `load_ms`, how and where it was
-        measured (`device`, `threads`, `cores`, `spinning`, `rounds`, `machine`), `file`, `sha256`.
+        measured (`device`, `threads`, `cores`, `spinning`, `machine`), `file`, `sha256`.
 
         Of each shape what `statistics.summary` says, `first_call_ms`, `warmup_calls`, `warmup_ms`, and the ratios
         `times_as_fast` as the first model and `control`. `task` is the same of some of the task's examples, one at a
@@ -84,7 +88,14 @@ class Latency(Evaluator):
         chosen = inputs[0].sample(config.task_examples, config.seed) if config.task_examples else []
         has_texts = bool(chosen and inputs[0].data.texts)
         spinning = bool(config.spinning)
-        rule = Rule(config.rounds, config.min_seconds, config.min_count, config.warmup_seconds)
+        rule = Rule(
+            rounds=config.rounds,
+            max_rounds=max(config.rounds, config.max_rounds),
+            noise=config.noise,
+            min_seconds=config.min_seconds,
+            min_count=config.min_count,
+            warmup_seconds=config.warmup_seconds,
+        )
         watch = Watch()
         parts = len(shapes) + bool(chosen) + has_texts
         with progress("latency", parts) as tick:
@@ -99,7 +110,6 @@ class Latency(Evaluator):
                 "threads": config.thread_count,
                 "cores": usable_cores(),
                 "spinning": spinning,
-                "rounds": config.rounds,
                 "load_ms": median(compare.loads[at]),
                 "shapes": {shape: records[at] for shape, records in by_shape.items()},
                 **({"task": on_task[at] | {"seed": config.seed}} if on_task else {}),

@@ -42,7 +42,7 @@ def _times(records: Sequence[Record]) -> Iterable[str]:
         facts.insert(0, f"on {first['device']}")
     if "spinning" in first:
         facts.append("threads that wait " + ("spin" if first["spinning"] else "sleep (spinning off)"))
-    facts += [f"{first['rounds']} rounds", "one process per model and shape"]
+    facts += [_rounds(first), "one process per model and shape"]
     padded = ", or by batch of real examples, padded" if any("x" not in s for s in first["shapes"]) else ""
     yield (
         f"Times are median ms per call, without the tokeniser, by batch x length in tokens, unpadded{padded}; "
@@ -91,3 +91,10 @@ def _memory(records: Sequence[Record]) -> Iterable[str]:
     if measured:
         at = f" at {measured[0]['shape']}" if "shape" in measured[0] else ""
         yield f"Peak memory{at}: what loading and calling the model added to its process."
+
+
+def _rounds(latency: Mapping[str, Any]) -> str:
+    """How many rounds the shapes of a model were measured in."""
+    timed = [*latency.get("shapes", {}).values(), *([latency[TASK]] if TASK in latency else [])]
+    counts = sorted({len(shape["round_medians_ms"]) for shape in timed})
+    return f"{counts[0]} rounds" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} rounds"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -46,14 +46,12 @@ def repeat(calls: Sequence[Call], min_seconds: float, min_count: int, clock: Clo
     return durations
 
 
-def schedule(models: int, rounds: int) -> Iterator[tuple[int, int]]:
-    """(round, model) in the order of measuring: every round has each model once, every second one runs backwards.
+def order(models: int, turn: int) -> Sequence[int]:
+    """Models in the order in which a round measures them: every second one runs backwards.
 
     So that a drift of the machine (heat, a neighbour) does not fall on the same model each time.
     """
-    for at in range(rounds):
-        for model in range(models) if at % 2 == 0 else reversed(range(models)):
-            yield at, model
+    return range(models) if turn % 2 == 0 else range(models)[::-1]
 
 
 def _steady(durations: Sequence[int]) -> bool:

@@ -57,7 +57,11 @@ class Worker:
         return warm_up(self._calls[0], max_seconds, self._clock)
 
     def burst(self, which: Sequence[int], min_seconds: float, min_count: int) -> list[int]:
-        """Time whole passes over some of the batches, until both limits are reached."""
+        """Time whole passes over some of the batches, until both limits are reached.
+
+        One call before them does not count: another model has used the caches since the last burst.
+        """
+        self._calls[which[0]]()
         return repeat([self._calls[at] for at in which], min_seconds, min_count, self._clock)
 
     def read(self, folder: str, texts: Sequence[Sequence[str]], max_length: int | None) -> None:
