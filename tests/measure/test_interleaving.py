@@ -96,5 +96,5 @@ def test_rounds_go_on_until_the_control_is_at_rest(restless_rounds, expected):
 
 
 def test_at_rest():
-    assert at_rest({"median": 2, "interval": [1.99, 2.02]}, 0.01)
+    assert at_rest({"median": 2, "interval": [1.99, 2.01]}, 0.01)
     assert not at_rest({"median": 2, "interval": [1.97, 2.0]}, 0.01)

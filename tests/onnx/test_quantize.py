@@ -71,6 +71,15 @@ def test_static_takes_the_ranges_of_the_calibration_examples(tmp_path):
     assert sorted(f.name for f in tmp_path.iterdir()) == ["m.onnx", "q.onnx"]
 
 
+def test_nodes_of_weights_alone_need_no_ranges(exported, tmp_path):
+    source = exported / "onnx/model.onnx"
+    embedding = [name for name in quantizable(onnx.load(source).graph) if "Embed" in name]
+    quantize_static(source, tmp_path / "q.onnx", embedding, [])
+    kinds = {node.op_type for node in onnx.load(tmp_path / "q.onnx").graph.node}
+    assert "QEmbedLayerNormalization" in kinds
+    assert "QuantizeLinear" not in kinds
+
+
 def test_ranges_are_those_of_the_tensor_and_hold_zero(tmp_path):
     file = product(tmp_path, np.eye(2, dtype=np.float32))
     batches = [{"x": np.array([[1.0, 2.0]], dtype=np.float32)}, {"x": np.array([[3.0, 2.0]], dtype=np.float32)}]

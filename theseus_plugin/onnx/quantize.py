@@ -70,7 +70,7 @@ def quantize_static(source: Path, target: Path, nodes: Sequence[str], batches: I
     quantize_dynamic(source, target, nodes)
     model = onnx.load(target, load_external_data=False)
     finders = {node.input[0]: node for node in model.graph.node if node.op_type == "DynamicQuantizeLinear"}
-    ranges = input_ranges(source, list(finders), batches)
+    ranges = input_ranges(source, list(finders), batches) if finders else {}
     for name, node in finders.items():
         quantised, scale, zero = node.output
         values = affine(*ranges[name])
