@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from theseus_plugin.contract import Task, TaskData
     from theseus_plugin.measure.models import Model
+    from theseus_plugin.measure.runtimes import Batch
 
 
 class AccuracyConfig(Placed):
@@ -53,31 +54,26 @@ class Accuracy(Evaluator):
         return [self._record(one, scored[0]) for one in scored]
 
     def _score(self, model: Model, task: Task) -> _Scored:
-        import numpy as np
-
         from theseus_plugin.measure.child import Child
+        from theseus_plugin.onnx.predict import predict
 
         data = task.load(str(model.folder), splits=("validation",))
         examples = data.splits["validation"]
-        # batches of similar length waste little on padding; the longest first, so that memory fails early
-        order = sorted(range(len(examples)), key=lambda i: -len(examples[i].get("input_ids", ())))
         size = self.config.batch_size
-        starts = range(0, len(order), size)
-        logits, labels = [], []
         with (
-            progress(f"accuracy of {model.name}", len(starts)) as tick,
+            progress(f"accuracy of {model.name}", -(-len(examples) // size)) as tick,
             Child(model, task.auto_class, self.config) as child,
         ):
             child.receive()
             child.ask("open")
-            for start in starts:
-                batch = data.collate([examples[i] for i in order[start : start + size]])
-                labels.append(batch.pop("labels"))
-                logits.append(child.ask("predict", batch=batch))
-                _refuse_other_head(model, logits[-1], data)
+
+            def run(batch: Batch) -> np.ndarray:
+                logits: np.ndarray = child.ask("predict", batch=batch)
+                _refuse_other_head(model, logits, data)
                 tick()
-        back = np.argsort(order)
-        return _Scored(model, data, np.concatenate(logits)[back], np.concatenate(labels)[back])
+                return logits
+
+            return _Scored(model, data, *predict(run, examples, data.collate, size))
 
     def _record(self, scored: _Scored, first: _Scored) -> dict[str, Any]:
         from theseus_plugin.measure.statistics import intervals, paired_intervals
