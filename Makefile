@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO_FOLDER ?= runs/demo$(if $(QUICK),-quick)
 
-.PHONY: help install demo test test-slow lint fix
+.PHONY: help install demo test bench test-slow lint fix
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -23,6 +23,9 @@ demo: install  ## the whole job on a real model and real data: about 10 minutes 
 
 test: install  ## all tests but the slow ones
 	$(BIN)/python -m pytest -m "not slow"
+
+bench: install  ## the demo's checkpoints in every precision, side by side: 20 minutes after `make demo`
+	$(BIN)/python -m benchmarks.successors $(DEMO_FOLDER)/predecessor $(DEMO_FOLDER)/successor
 
 test-slow: install  ## the slow ones: the real model
 	$(BIN)/python -m pytest -m slow

@@ -4,7 +4,7 @@
     python -m benchmarks.recipes runs/demo/recipe.yaml                   # keep the records of a finished demo
     python -m benchmarks.recipes --check                                 # the committed figures against the target
 
-A record is `benchmarks/results/<name>.json`: the `result.json` of predecessor and successor, and what `bench` measured
+A record is `benchmarks/results/recipes/<name>.json`: the `result.json` of predecessor and successor, and what `bench` measured
 if there is a `bench.json` beside them.
 """
 
@@ -20,7 +20,7 @@ from typing import Any
 from theseus_plugin import api, load_recipe
 from theseus_plugin.files import read_json, write_json
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parent / "results" / "recipes"
 KEPT = 0.984
 """Share of the predecessor's score that the paper keeps at half the depth."""
 FASTER = 1.9
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def record(path: Path, name: str) -> None:
-    """Do what the recipe at `path` says and is not done yet, and write `results/<name>.json`."""
+    """Do what the recipe at `path` says and is not done yet, and write `results/recipes/<name>.json`."""
     recipe = load_recipe(path)
     predecessor, successor = recipe.path("predecessor"), recipe.path("successor")
     content = {"predecessor": _result(predecessor, lambda: api.fit(recipe))}
@@ -85,7 +85,7 @@ def falls_short(name: str, content: dict[str, Any]) -> list[str]:
     metric = content["successor"]["metric"]
     kept = content["successor"]["after"][metric] / content["successor"]["before"][metric]
     lines = [] if kept >= KEPT else [f"{name}: keeps {100 * kept:.1f} % of {metric}, the target is {100 * KEPT} %"]
-    for shape, ratio in _ratios(content).items():
+    for shape, ratio in _ratios(content, 1).items():
         if shape == "32x64" and ratio < FASTER:
             lines.append(f"{name}: {ratio:.2f} times as fast at {shape}, the target is {FASTER}")
     return lines
@@ -101,15 +101,17 @@ def _blocks(content: dict[str, Any]) -> str:
     return f"{sum(partition)} -> {len(partition)}"
 
 
-def _ratios(content: dict[str, Any]) -> dict[str, float]:
+def _ratios(content: dict[str, Any], at: int) -> dict[str, float]:
     if "bench" not in content:
         return {}
-    shapes = content["bench"]["models"][1]["latency"]["shapes"]
+    shapes = content["bench"]["models"][at]["latency"]["shapes"]
     return {shape: timed["times_as_fast"]["median"] for shape, timed in shapes.items()}
 
 
 def _speed(content: dict[str, Any]) -> str:
-    return ", ".join(f"{ratio:.2f}x at {shape}" for shape, ratio in _ratios(content).items()) or "-"
+    """The successor's export and its int8 export against the predecessor's, where they were measured."""
+    pairs = zip(_ratios(content, 1).items(), _ratios(content, 2).values(), strict=True)
+    return ", ".join(f"{fp32:.2f}x, int8 {int8:.2f}x at {shape}" for (shape, fp32), int8 in pairs) or "-"
 
 
 if __name__ == "__main__":

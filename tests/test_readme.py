@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from benchmarks import successors
 from benchmarks.recipes import RESULTS, markdown
 from theseus_plugin.files import read_json
 
@@ -14,3 +15,9 @@ def test_the_table_is_generated() -> None:
     records = {file.stem: read_json(file) for file in sorted(RESULTS.glob("*.json"))}
     assert records
     assert markdown(records) in README.read_text(encoding="utf-8")
+
+
+def test_the_table_of_exports_is_generated() -> None:
+    records = {file.stem: read_json(file) for file in sorted((successors.RESULTS / "demo").glob("*.json"))}
+    rows = successors.merged(records)
+    assert successors.markdown(rows, successors.IN_SHORT) in README.read_text(encoding="utf-8")

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from theseus_plugin.measure.figures import Record
 from theseus_plugin.measure.rows import Cell, rows
 
 
-def markdown(records: Sequence[Record]) -> str:
-    """The figures as a Markdown table, a row per model; of the notes only intervals of metrics and ratios of times."""
-    figures = rows(records)
+def markdown(records: Sequence[Record], only: Collection[str] | None = None) -> str:
+    """The figures as a Markdown table, a row per model; of the notes only intervals of metrics and ratios of times.
+
+    Args:
+        records: the `models` that `bench` gives.
+        only: headings of the columns to show; all by default.
+    """
+    figures = [figure for figure in rows(records) if only is None or figure.heading in only]
     lines = [
         [_plain(figure.heading) for figure in figures],
         ["---", *("---:" for _ in figures[1:])],
