@@ -23,13 +23,13 @@ def products(config: Mapping[str, Any], batch: int, length: int, first_token: bo
         config: the checkpoint's `config.json`.
         batch: texts.
         length: tokens per text.
-        first_token: whether the last block goes on with the first token alone after its attention.
+        first_token: whether the last block computes keys and values of all tokens, but all else of the first alone.
     """
     width, inner, blocks = config["hidden_size"], config["intermediate_size"], config["num_hidden_layers"]
-    attention = 2 * 3 * width * width + 2 * 2 * length * width
-    rest = 2 * width * width + 2 * 2 * width * inner
+    keys_and_values = 2 * 2 * width * width
+    others = 2 * width * width + 2 * 2 * length * width + 2 * width * width + 2 * 2 * width * inner
     last = 1 if first_token else length
-    return int(batch * (blocks * length * attention + ((blocks - 1) * length + last) * rest))
+    return int(batch * (blocks * length * keys_and_values + ((blocks - 1) * length + last) * others))
 
 
 def share_of_peak(file: Path, batch: Mapping[str, np.ndarray], operations: int, rounds: int = 15) -> dict[str, Any]:

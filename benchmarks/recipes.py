@@ -4,8 +4,8 @@
     python -m benchmarks.recipes runs/demo/recipe.yaml                   # keep the records of a finished demo
     python -m benchmarks.recipes --check                                 # the committed figures against the target
 
-A record is `benchmarks/results/recipes/<name>.json`: the `result.json` of predecessor and successor, and what `bench` measured
-if there is a `bench.json` beside them.
+A record is `benchmarks/results/recipes/<name>.json`: the `result.json` of predecessor and successor, and what `bench`
+measured if there is a `bench.json` beside them.
 """
 
 from __future__ import annotations

@@ -66,10 +66,11 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: P
 def test_the_quick_demo_runs_and_does_nothing_twice(tmp_path: Path) -> None:
     command = [str(Path(sys.executable).with_name("theseus-plugin")), "demo", "--quick", "--folder", "demo", "--json"]
     first = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
-    assert (tmp_path / "demo" / "report.html").read_text().count("<svg") == 2
+    assert (tmp_path / "demo" / "report.html").read_text().count("<figure") >= 3
     models = json.loads(first.stdout)["models"]
-    assert [model["size"]["blocks"] for model in models] == [6, 3]
+    assert [model["size"]["blocks"] for model in models] == [6, 3, 3]
+    assert [model["precision"] for model in models] == ["fp32", "fp32", "int8-dynamic"]
     assert all(model["accuracy"]["metrics"]["accuracy"] > 0.65 for model in models)
     second = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
     assert json.loads(second.stdout) == json.loads(first.stdout)
-    assert second.stderr.count("# done before") == 5
+    assert second.stderr.count("# done before") == 6
