@@ -52,7 +52,11 @@ def run(folder: str, quick: bool = False) -> tuple[dict[str, Any], str]:
     _step(f"export {successor} {onnx[2]}{_flags(eight)}", onnx[2], lambda: api.export(successor, onnx[2], **eight))
     record, report = home / "bench.json", str(home / "report.html")
     _forget_older(record, onnx)
-    latency = {"rounds": 5, "min_seconds": 0.05, "shapes": ["1x64", "32x64"], "task_examples": 64} if quick else {}
+    latency = (
+        {"rounds": 5, "max_runs": 2, "min_seconds": 0.05, "shapes": ["1x64", "32x64"], "task_examples": 64}
+        if quick
+        else {}
+    )
     evaluators: Mapping[str, Any] = {**{name: {} for name in api.EVALUATORS}, "latency": latency}
     _step(
         f"bench {' '.join(onnx)} --report {report}",

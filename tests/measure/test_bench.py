@@ -59,6 +59,7 @@ class Noting(Evaluator):
 
 
 class Still(Noting):
+    name = "still"
     Config = Options
 
 

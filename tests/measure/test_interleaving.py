@@ -3,12 +3,12 @@ import itertools
 import pytest
 
 from tests.measure.scripted import Machine, Process
-from theseus_plugin.measure.interleaving import Rule, at_rest, time_batches
+from theseus_plugin.measure.interleaving import Rule, Timed, at_rest, race, time_batches
 from theseus_plugin.measure.statistics import ratio
 
 
-def rule_of(rounds, min_count, min_seconds=0, warmup_seconds=0, max_rounds=None, noise=0.01):
-    return Rule(rounds, max_rounds or rounds, noise, min_seconds, min_count, warmup_seconds)
+def rule_of(rounds, min_count, min_seconds=0, warmup_seconds=0, runs=1, max_runs=1, noise=0.01):
+    return Rule(rounds, runs, max_runs, noise, min_seconds, min_count, warmup_seconds)
 
 
 def test_order_phases_and_durations():
@@ -63,36 +63,32 @@ def test_every_round_has_its_share_of_several_batches():
     assert shares == [[0], [1], [0], [1], [0]]
 
 
-class Restless(Process):
-    """Takes as long as the next of `paces` says, burst by burst; the last one from then on."""
-
-    def __init__(self, machine, name, *paces):
-        super().__init__(machine, name, 0.1)
-        self.machine, self.paces = machine, list(paces)
-
-    def ask(self, question, **details):
-        if question != "burst":
-            return super().ask(question, **details)
-        self.machine.slow = self.paces.pop(0) if len(self.paces) > 1 else self.paces[0]
-        answer = super().ask(question, **details)
-        self.machine.slow = 1
-        return answer
+def of(*rounds):
+    """A model's run: bursts of one call each."""
+    return Timed(1, 2, [3], [[ms] for ms in rounds])
 
 
-@pytest.mark.parametrize(("restless_rounds", "expected"), [(0, 4), (4, None), (1000, 40)])
-def test_rounds_go_on_until_the_control_is_at_rest(restless_rounds, expected):
-    """The first model and its control disagree by 10 % this way and that for some rounds, then they agree."""
-    machine = Machine()
-    paces = [1.1 if at % 2 else 1 / 1.1 for at in range(restless_rounds)] + [1]
-    models = [Process(machine, "a", 0.1), Process(machine, "b", 0.05), Restless(machine, "again", *paces)]
-    a, _, again = time_batches(models, [[{}]] * 3, rule_of(rounds=4, max_rounds=40, min_count=1))
-    assert len(a.rounds) == len(again.rounds)
-    if expected:
-        assert len(a.rounds) == expected
-    else:
-        assert 2 * restless_rounds < len(a.rounds) < 40
-    low, high = ratio(a.rounds, again.rounds)["interval"]
-    assert (high - low <= 0.02) == (restless_rounds < 1000)
+@pytest.mark.parametrize(("restless_runs", "expected"), [(0, 2), (3, 9), (1000, 12)])
+def test_runs_go_on_until_the_control_is_at_rest(restless_runs, expected):
+    """Control and first model differ by 10 % this way and that in the first runs, then they agree."""
+    ran = []
+
+    def run():
+        ran.append(len(ran))
+        control = [11, 9, 11, 9] if len(ran) <= restless_runs else [10] * 4
+        return [of(10, 10, 10, 10), of(5, 5, 5, 5), of(*control)]
+
+    first, other, control = race(run, rule_of(rounds=4, min_count=1, runs=2, max_runs=12))
+    assert len(first.rounds) == len(control.rounds) == 4 * len(ran)
+    assert len(ran) == expected if restless_runs != 3 else 3 < len(ran) < 12
+    assert at_rest(ratio(first.rounds, control.rounds), 0.01) == (restless_runs < 1000)
+    assert other.rounds == [[5]] * 4 * len(ran)
+
+
+def test_what_happens_once_in_a_run_is_told_as_its_median():
+    runs = iter([[Timed(load, first, [first], [[1]])] * 2 for load, first in ((10, 5), (30, 4), (11, 9))])
+    joined, _ = race(lambda: next(runs), rule_of(rounds=1, min_count=1, runs=3, max_runs=3))
+    assert (joined.load, joined.first, joined.warmup, joined.rounds) == (11, 5, [5], [[1]] * 3)
 
 
 def test_at_rest():

@@ -11,7 +11,8 @@ from theseus_plugin.validation import validate
 
 QUICK = {
     "rounds": 2,
-    "max_rounds": 2,
+    "runs": 1,
+    "max_runs": 1,
     "min_seconds": 0,
     "min_count": 2,
     "warmup_seconds": 0,

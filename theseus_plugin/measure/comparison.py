@@ -10,7 +10,7 @@ from typing import Any
 from theseus_plugin.measure.child import Child
 from theseus_plugin.measure.devices import Placed
 from theseus_plugin.measure.inputs import Inputs
-from theseus_plugin.measure.interleaving import Rule, Timed, time_batches, time_texts
+from theseus_plugin.measure.interleaving import Rule, Timed, race, time_batches, time_texts
 from theseus_plugin.measure.models import Model
 from theseus_plugin.measure.runtimes import Batch
 from theseus_plugin.measure.statistics import ratio, summary
@@ -49,10 +49,14 @@ class Comparison:
         """Per model the record of the same examples from string to logits."""
         data = self.inputs[0].data
         texts = [data.texts["validation"][at] for at in chosen]
-        with self._processes(self.models) as processes:
-            folders = [str(model.folder) for model in self.models]
-            limits = [inputs.data.max_length for inputs in self.inputs]
-            timed = time_texts(processes, folders, texts, limits, self.rule)
+        folders = [str(model.folder) for model in self.models]
+        limits = [inputs.data.max_length for inputs in self.inputs]
+        timed: list[dict[str, list[list[float]]]] = [{"tokenise": [], "total": []} for _ in self.models]
+        for _ in range(self.rule.runs):
+            with self._processes(self.models) as processes:
+                for one, more in zip(timed, time_texts(processes, folders, texts, limits, self.rule), strict=True):
+                    one["tokenise"] += more["tokenise"]
+                    one["total"] += more["total"]
         self.tick()
         return [
             {
@@ -67,8 +71,13 @@ class Comparison:
         """The first model's file takes part once more, as a control: how far its ratio is from 1 is what this way of
         measuring makes of no difference at all.
         """
-        with self._processes([*self.models, self.models[0]]) as processes:
-            timed = time_batches(processes, [batches(own) for own in [*self.inputs, self.inputs[0]]], self.rule)
+        made = [batches(own) for own in [*self.inputs, self.inputs[0]]]
+
+        def run() -> list[Timed]:
+            with self._processes([*self.models, self.models[0]]) as processes:
+                return time_batches(processes, made, self.rule)
+
+        timed = race(run, self.rule)
         for at, one in enumerate(timed[:-1]):
             self.loads.setdefault(at, []).append(one.load)
         self.tick()

@@ -6,8 +6,9 @@ speeds are compared within a round.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any, Protocol
 
 from theseus_plugin.measure.runtimes import Batch
@@ -27,8 +28,10 @@ class Rule:
     """How long is measured."""
 
     rounds: int
-    """At least so many ..."""
-    max_rounds: int
+    """Rounds of a run."""
+    runs: int
+    """At least so many runs, each with processes of its own ..."""
+    max_runs: int
     """... and at most so many, if the control has not come to rest before."""
     noise: float
     """It has when its interval reaches no farther than this from its median, as a share of it."""
@@ -60,8 +63,6 @@ def time_batches(processes: Sequence[Process], batches: Sequence[Sequence[Batch]
 
     One batch is warmed up until its calls are steady. Of several, each is called once, which for some runtimes is what
     makes its shape known; then every round has its share of them.
-
-    The last model is the control: the first one once more. Rounds go on until the two agree as closely as `rule` asks.
     """
     loads, warmups = [], []
     for process, own in zip(processes, batches, strict=True):
@@ -70,10 +71,7 @@ def time_batches(processes: Sequence[Process], batches: Sequence[Sequence[Batch]
         first, *others = process.ask("once")
         warm = others or process.ask("warm_up", max_seconds=rule.warmup_seconds)
         warmups.append(_ms([first, *warm]))
-    answers: list[list[list[int]]] = [[] for _ in processes]
-    for turn in _in_rounds(processes, "burst", len(batches[0]), rule, answers):
-        if turn >= rule.rounds and at_rest(ratio(answers[0], answers[-1]), rule.noise):
-            break
+    answers = _in_rounds(processes, "burst", len(batches[0]), rule)
     return [
         Timed(load, first, warm, [_ms(calls) for calls in rounds])
         for load, (first, *warm), rounds in zip(loads, warmups, answers, strict=True)
@@ -94,11 +92,27 @@ def time_texts(
         process.ask("open")
         process.ask("read", folder=folder, texts=texts, max_length=max_length)
         process.ask("read_burst", which=list(range(len(texts))), min_seconds=0, min_count=1)
-    answers: list[list[Any]] = [[] for _ in processes]
-    for turn in _in_rounds(processes, "read_burst", len(texts), rule, answers):
-        if turn >= rule.rounds:
-            break
+    answers = _in_rounds(processes, "read_burst", len(texts), rule)
     return [{part: [_ms(answer[part]) for answer in rounds] for part in ("tokenise", "total")} for rounds in answers]
+
+
+def race(run: Callable[[], list[Timed]], rule: Rule) -> list[Timed]:
+    """Runs until the control agrees with itself as closely as `rule` asks: per model all its rounds together.
+
+    Two processes with one and the same file differ by a percent or two for as long as they live, by where their memory
+    happens to lie. So a run starts all processes anew.
+
+    Args:
+        run: measures all models; the last one is the control, the first one once more.
+        rule: when to end.
+    """
+    runs = [run()]
+    while True:
+        all_rounds = [_joined(one) for one in zip(*runs, strict=True)]
+        rest = at_rest(ratio(all_rounds[0].rounds, all_rounds[-1].rounds), rule.noise)
+        if len(runs) >= rule.max_runs or (len(runs) >= rule.runs and rest):
+            return all_rounds
+        runs.append(run())
 
 
 def at_rest(control: Mapping[str, Any], noise: float) -> bool:
@@ -107,20 +121,29 @@ def at_rest(control: Mapping[str, Any], noise: float) -> bool:
     return bool(max(high - control["median"], control["median"] - low) <= noise * control["median"])
 
 
-def _in_rounds(
-    processes: Sequence[Process], question: str, batches: int, rule: Rule, answers: Sequence[list[Any]]
-) -> Iterator[int]:
-    """Fill `answers` round by round, and tell after each how many there are.
+def _in_rounds(processes: Sequence[Process], question: str, batches: int, rule: Rule) -> list[list[Any]]:
+    """Per process its answers, round by round.
 
     Every n-th batch is a round's share, so that each has short and long ones; where there are fewer batches than
     rounds, the shares come round again.
     """
     count = min(rule.rounds, batches)
-    for turn in range(rule.max_rounds):
+    answers: list[list[Any]] = [[] for _ in processes]
+    for turn in range(rule.rounds):
         share = list(range(turn % count, batches, count))
         for at in order(len(processes), turn):
             answers[at].append(processes[at].ask(question, which=share, **rule.burst))
-        yield turn + 1
+    return answers
+
+
+def _joined(runs: Sequence[Timed]) -> Timed:
+    """What several runs say of a model: all rounds; of what happens once in each the median; the first's warm-up."""
+    return Timed(
+        load=median(run.load for run in runs),
+        first=median(run.first for run in runs),
+        warmup=runs[0].warmup,
+        rounds=[calls for run in runs for calls in run.rounds],
+    )
 
 
 def _ms(durations: Sequence[int]) -> list[float]:

@@ -26,10 +26,11 @@ class LatencyConfig(Placed):
     )
     task_examples: int = Field(256, ge=0, description="real examples timed one at a time, unpadded; 0: none")
     seed: int = Field(0, ge=0, description="decides which examples these are")
-    rounds: int = Field(15, ge=1, description="how often every model is measured at least, in alternating order")
-    max_rounds: int = Field(60, ge=1, description="how often at most, if the control stays noisy")
+    rounds: int = Field(10, ge=1, description="how often a run measures every model, in alternating order")
+    runs: int = Field(2, ge=1, description="runs at least, each with processes of its own")
+    max_runs: int = Field(6, ge=1, description="runs at most, if the control stays noisy")
     noise: float = Field(
-        0.01, gt=0, description="rounds end when the control's interval reaches no farther from its median, as a share"
+        0.01, gt=0, description="runs end when the control's interval reaches no farther from its median, as a share"
     )
     min_seconds: float = Field(0.1, ge=0, description="at least this time in calls per shape and round")
     min_count: int = Field(2, ge=1, description="at least this many calls per shape and round")
@@ -49,7 +50,7 @@ class LatencyConfig(Placed):
 
 
 class Latency(Evaluator):
-    """Time per call, each model and shape in a process of its own.
+    """Time per call, each model and shape in a process of its own, started anew for each run.
 
     All models of a shape are alive together and measured in rounds, with the first one's file once more as a control.
     """
@@ -90,7 +91,8 @@ class Latency(Evaluator):
         spinning = bool(config.spinning)
         rule = Rule(
             rounds=config.rounds,
-            max_rounds=max(config.rounds, config.max_rounds),
+            runs=config.runs,
+            max_runs=max(config.runs, config.max_runs),
             noise=config.noise,
             min_seconds=config.min_seconds,
             min_count=config.min_count,
