@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from theseus_plugin.measure.statistics import interval
-from theseus_plugin.measure.timing import order, repeat
+from theseus_plugin.measure.timing import repeat
 from theseus_plugin.onnx.session import Session
 
 PRODUCTS = ((1024, 1024, 1024), (2048, 384, 1536), (2048, 1536, 384), (2048, 2048, 2048))
@@ -45,8 +45,10 @@ def share_of_peak(file: Path, batch: Mapping[str, np.ndarray], operations: int, 
         repeat([call], 0.3, 3)
     rates = np.zeros((rounds, len(calls)))
     for turn in range(rounds):
-        for at in order(len(calls), turn):
-            rates[turn, at] = done[at] / float(np.median(repeat([calls[at]], 0.15, 3)))
+        times: list[list[int]] = [[] for _ in calls]
+        for at in (*range(len(calls)), *reversed(range(len(calls)))):
+            times[at] += repeat([calls[at]], 0.1, 3)
+        rates[turn] = [operations / float(np.median(spent)) for operations, spent in zip(done, times, strict=True)]
     shares = rates[:, 0] / rates[:, 1:].max(axis=1)
     draws = np.random.default_rng(0).integers(rounds, size=(1000, rounds))
     return {

@@ -28,9 +28,9 @@ from theseus_plugin.measure.report import write_report
 from theseus_plugin.provenance import environment
 
 RESULTS = Path(__file__).parent / "results" / "successors"
-WITH_TORCH = ("1x64", "32x64")
+WITH_TORCH = ("32x64",)
 """Shapes that PyTorch is timed at too, as it is and compiled, which takes most of a minute a model."""
-SHAPES = ("1x16", "1x64", "1x128", "8x128", "32x64", "32x128")
+SHAPES = ("1x16", "1x64", "1x128", "8x128", "32x64")
 PRECISIONS = ("fp32", "int8-dynamic", "int8-static")
 IN_SHORT = {
     *("model", "runtime", "precision", "MB on disk", "peak memory, MB", "accuracy x 100"),

@@ -1,7 +1,7 @@
 import pytest
 
 from tests.measure.scripted import NS, Machine, Runtime
-from theseus_plugin.measure.timing import once, order, repeat, warm_up
+from theseus_plugin.measure.timing import once, repeat, warm_up
 
 
 def call(machine, *seconds):
@@ -35,7 +35,3 @@ def test_warm_up_ends_at_its_time_where_calls_never_settle():
     durations = warm_up(call(machine, *([1, 2] * 50)), 30, machine.clock)
     assert durations == [NS, 2 * NS] * 10
     assert warm_up(call(machine, 1), 0, machine.clock) == []
-
-
-def test_every_second_round_runs_backwards():
-    assert [list(order(3, turn)) for turn in range(3)] == [[0, 1, 2], [2, 1, 0], [0, 1, 2]]

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import warnings
 from collections import Counter
@@ -203,3 +204,55 @@ def test_no_checkpoint_folder(tmp_path, missing):
     with pytest.raises(UserError, match=f"has no {missing}"):
         export(str(tmp_path / "checkpoint"), str(tmp_path / "onnx"), Sentences())
     assert not (tmp_path / "onnx").exists()
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8-dynamic", "int8-static", "fp16"])
+def test_weights_beside_the_graph_go_through_every_stage(tmp_path, monkeypatch, precision):
+    """As above 2 GiB, with the limit brought down."""
+    from theseus_plugin.onnx import convert as converting
+
+    monkeypatch.setattr(converting, "LARGEST", 1000)
+    save_tiny(tmp_path / "checkpoint", layers=2)
+    config = ExportConfig(precision=precision, max_drop=100)
+    record = export(str(tmp_path / "checkpoint"), str(tmp_path / "onnx"), Sentences(), config)
+    files = {file.name: file for file in (tmp_path / "onnx").iterdir()}
+    assert not {name for name in files if "onnx" in name} - {"model.onnx", "model.onnx.data"}
+    assert record["stages"][1]["applied"]
+    assert record["file"]["bytes"] == sum(file.stat().st_size for name, file in files.items() if "onnx" in name)
+    (tmp_path / "onnx").rename(tmp_path / "moved")
+    texts = ["good film", "a dull movie and a bad one"]
+    from transformers import AutoTokenizer
+
+    batch = dict(AutoTokenizer.from_pretrained(tmp_path / "moved")(texts, padding=True, return_tensors="np"))
+    session = onnxruntime.InferenceSession(str(tmp_path / "moved/model.onnx"), providers=["CPUExecutionProvider"])
+    expected = torch_logits(tmp_path / "checkpoint", texts)
+    np.testing.assert_allclose(session.run(None, batch)[0], expected, atol=1e-5 if precision == "fp32" else 0.05)
+
+
+def test_a_tolerance_no_export_can_keep_is_told(tmp_path):
+    save_tiny(tmp_path / "checkpoint", layers=1)
+    with pytest.raises(UserError, match="differs from its checkpoint"):
+        export(str(tmp_path / "checkpoint"), str(tmp_path / "onnx"), Sentences(), ExportConfig(tolerance=1e-12))
+    assert not (tmp_path / "onnx").exists()
+
+
+def test_the_last_batch_is_as_long_as_the_task_allows(tmp_path, monkeypatch):
+    """Lengths that no example has are checked too."""
+    from theseus_plugin.onnx import parity
+
+    class Longer(Sentences):
+        def load(self, *arguments, **options):
+            return dataclasses.replace(super().load(*arguments, **options), max_length=64)
+
+    save_tiny(tmp_path / "checkpoint", layers=1)
+    seen = []
+    original = parity.compare
+
+    def noting(run, against):
+        seen.append([batch["input_ids"].shape for batch in against.batches])
+        return original(run, against)
+
+    monkeypatch.setattr(parity, "compare", noting)
+    export(str(tmp_path / "checkpoint"), str(tmp_path / "onnx"), Longer())
+    assert seen
+    assert all(shapes[-1] == (1, 64) for shapes in seen)

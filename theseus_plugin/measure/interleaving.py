@@ -1,7 +1,7 @@
-"""Several models measured side by side: all alive, one working at a time, in rounds of alternating order.
+"""Several models measured side by side: all alive, one working at a time, in rounds that go forth and back.
 
-The speed of a machine drifts by more than models differ. So each round has a short burst of calls of every model, and
-speeds are compared within a round.
+The speed of a machine drifts by more than models differ. So each round has two short bursts of calls of every model,
+and speeds are compared within a round.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import Any, Protocol
 
 from theseus_plugin.measure.runtimes import Batch
 from theseus_plugin.measure.statistics import ratio
-from theseus_plugin.measure.timing import order
 
 
 class Process(Protocol):
@@ -35,8 +34,10 @@ class Rule:
     """... and at most so many, if the control has not come to rest before."""
     noise: float
     """It has when its interval reaches no farther than this from its median, as a share of it."""
+    settle_seconds: float
+    """A burst begins with calls that do not count, one at least and for this time; then it ..."""
     min_seconds: float
-    """A burst goes on for at least this time ..."""
+    """... goes on for at least this time ..."""
     min_count: int
     """... and for at least so many calls (passes, where there are several batches)."""
     warmup_seconds: float
@@ -45,7 +46,11 @@ class Rule:
     @property
     def burst(self) -> dict[str, Any]:
         """The limits of a burst."""
-        return {"min_seconds": self.min_seconds, "min_count": self.min_count}
+        return {
+            "settle_seconds": self.settle_seconds,
+            "min_seconds": self.min_seconds,
+            "min_count": self.min_count,
+        }
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ def time_batches(processes: Sequence[Process], batches: Sequence[Sequence[Batch]
         warmups.append(_ms([first, *warm]))
     answers = _in_rounds(processes, "burst", len(batches[0]), rule)
     return [
-        Timed(load, first, warm, [_ms(calls) for calls in rounds])
+        Timed(load, first, warm, [_ms([*forth, *back]) for forth, back in rounds])
         for load, (first, *warm), rounds in zip(loads, warmups, answers, strict=True)
     ]
 
@@ -91,9 +96,12 @@ def time_texts(
     for process, folder, max_length in zip(processes, folders, max_lengths, strict=True):
         process.ask("open")
         process.ask("read", folder=folder, texts=texts, max_length=max_length)
-        process.ask("read_burst", which=list(range(len(texts))), min_seconds=0, min_count=1)
+        process.ask("read_burst", which=list(range(len(texts))), settle_seconds=0, min_seconds=0, min_count=1)
     answers = _in_rounds(processes, "read_burst", len(texts), rule)
-    return [{part: [_ms(answer[part]) for answer in rounds] for part in ("tokenise", "total")} for rounds in answers]
+    return [
+        {part: [_ms([*forth[part], *back[part]]) for forth, back in rounds] for part in ("tokenise", "total")}
+        for rounds in answers
+    ]
 
 
 def race(run: Callable[[], list[Timed]], rule: Rule) -> list[Timed]:
@@ -121,18 +129,22 @@ def at_rest(control: Mapping[str, Any], noise: float) -> bool:
     return bool(max(high - control["median"], control["median"] - low) <= noise * control["median"])
 
 
-def _in_rounds(processes: Sequence[Process], question: str, batches: int, rule: Rule) -> list[list[Any]]:
-    """Per process its answers, round by round.
+def _in_rounds(processes: Sequence[Process], question: str, batches: int, rule: Rule) -> list[list[tuple[Any, Any]]]:
+    """Per process its two answers of every round: a round goes through all processes forth and back.
+
+    So a drift of the machine (heat, a neighbour) falls on each alike, and each comes as often right after itself.
 
     Every n-th batch is a round's share, so that each has short and long ones; where there are fewer batches than
     rounds, the shares come round again.
     """
     count = min(rule.rounds, batches)
-    answers: list[list[Any]] = [[] for _ in processes]
+    answers: list[list[tuple[Any, Any]]] = [[] for _ in processes]
     for turn in range(rule.rounds):
         share = list(range(turn % count, batches, count))
-        for at in order(len(processes), turn):
-            answers[at].append(processes[at].ask(question, which=share, **rule.burst))
+        forth = [process.ask(question, which=share, **rule.burst) for process in processes]
+        back = [process.ask(question, which=share, **rule.burst) for process in reversed(processes)]
+        for own, pair in zip(answers, zip(forth, reversed(back), strict=True), strict=True):
+            own.append(pair)
     return answers
 
 

@@ -26,12 +26,13 @@ class LatencyConfig(Placed):
     )
     task_examples: int = Field(256, ge=0, description="real examples timed one at a time, unpadded; 0: none")
     seed: int = Field(0, ge=0, description="decides which examples these are")
-    rounds: int = Field(10, ge=1, description="how often a run measures every model, in alternating order")
+    rounds: int = Field(5, ge=1, description="how often a run goes through all models, forth and back")
     runs: int = Field(2, ge=1, description="runs at least, each with processes of its own")
     max_runs: int = Field(6, ge=1, description="runs at most, if the control stays noisy")
     noise: float = Field(
         0.01, gt=0, description="runs end when the control's interval reaches no farther from its median, as a share"
     )
+    settle_seconds: float = Field(0.03, ge=0, description="calls that do not count before those of each burst")
     min_seconds: float = Field(0.1, ge=0, description="at least this time in calls per shape and round")
     min_count: int = Field(2, ge=1, description="at least this many calls per shape and round")
     warmup_seconds: float = Field(3.0, ge=0, description="calls before the rounds go on at most so long")
@@ -94,6 +95,7 @@ class Latency(Evaluator):
             runs=config.runs,
             max_runs=max(config.runs, config.max_runs),
             noise=config.noise,
+            settle_seconds=config.settle_seconds,
             min_seconds=config.min_seconds,
             min_count=config.min_count,
             warmup_seconds=config.warmup_seconds,

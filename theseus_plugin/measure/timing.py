@@ -46,14 +46,6 @@ def repeat(calls: Sequence[Call], min_seconds: float, min_count: int, clock: Clo
     return durations
 
 
-def order(models: int, turn: int) -> Sequence[int]:
-    """Models in the order in which a round measures them: every second one runs backwards.
-
-    So that a drift of the machine (heat, a neighbour) does not fall on the same model each time.
-    """
-    return range(models) if turn % 2 == 0 else range(models)[::-1]
-
-
 def _steady(durations: Sequence[int]) -> bool:
     last = durations[-STEADY_CALLS:]
     return len(last) == STEADY_CALLS and float(np.std(last)) < STEADY_VARIATION * float(np.mean(last))

@@ -56,12 +56,12 @@ class Worker:
         """Time the first batch until its calls are steady."""
         return warm_up(self._calls[0], max_seconds, self._clock)
 
-    def burst(self, which: Sequence[int], min_seconds: float, min_count: int) -> list[int]:
+    def burst(self, which: Sequence[int], settle_seconds: float, min_seconds: float, min_count: int) -> list[int]:
         """Time whole passes over some of the batches, until both limits are reached.
 
-        One call before them does not count: another model has used the caches since the last burst.
+        Calls before them do not count: another model has used the caches and the cores since the last burst.
         """
-        self._calls[which[0]]()
+        repeat([self._calls[which[0]]], settle_seconds, 1, self._clock)
         return repeat([self._calls[at] for at in which], min_seconds, min_count, self._clock)
 
     def read(self, folder: str, texts: Sequence[Sequence[str]], max_length: int | None) -> None:
@@ -74,9 +74,11 @@ class Worker:
             *text, truncation=True, max_length=max_length, return_tensors="np"
         )
 
-    def read_burst(self, which: Sequence[int], min_seconds: float, min_count: int) -> dict[str, list[int]]:
-        """Time passes over some of the texts, from the string to logits in this process's memory: tokenisation, and
-        all of it.
+    def read_burst(
+        self, which: Sequence[int], settle_seconds: float, min_seconds: float, min_count: int
+    ) -> dict[str, list[int]]:
+        """Time passes over some of the texts as `burst` does, from the string to logits in this process's memory:
+        tokenisation, and all of it.
         """
         tokenise: list[int] = []
 
@@ -87,6 +89,8 @@ class Worker:
             self._model.run(batch)
 
         calls: list[Call] = [lambda text=self._texts[at]: whole(text) for at in which]  # type: ignore[misc]
+        repeat(calls[:1], settle_seconds, 1, self._clock)
+        tokenise.clear()
         return {"total": repeat(calls, min_seconds, min_count, self._clock), "tokenise": tokenise}
 
     def memory(self, batch: Batch) -> dict[str, int | None]:
