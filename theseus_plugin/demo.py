@@ -53,7 +53,7 @@ def run(folder: str, quick: bool = False) -> tuple[dict[str, Any], str]:
     record, report = home / "bench.json", str(home / "report.html")
     _forget_older(record, onnx)
     latency = (
-        {"rounds": 3, "max_runs": 2, "min_seconds": 0.05, "shapes": ["1x64", "32x64"], "task_examples": 64}
+        {"rounds": 3, "max_runs": 1, "min_seconds": 0.05, "shapes": ["1x64", "32x64"], "task_examples": 64}
         if quick
         else {}
     )

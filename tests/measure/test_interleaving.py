@@ -64,27 +64,42 @@ def of(*rounds):
     return Timed(1, 2, [3], [[ms] for ms in rounds])
 
 
-@pytest.mark.parametrize(("restless_runs", "expected"), [(0, 2), (3, 9), (1000, 12)])
+@pytest.mark.parametrize(("restless_runs", "expected"), [(0, 2), (3, None), (1000, 12)])
 def test_runs_go_on_until_the_control_is_at_rest(restless_runs, expected):
     """Control and first model differ by 10 % this way and that in the first runs, then they agree."""
-    ran = []
+    orders = []
 
-    def run():
-        ran.append(len(ran))
-        control = [11, 9, 11, 9] if len(ran) <= restless_runs else [10] * 4
-        return [of(10, 10, 10, 10), of(5, 5, 5, 5), of(*control)]
+    def measure(order):
+        orders.append(list(order))
+        restless = (len(orders) + 1) // 2 <= restless_runs
+        own = [of(10, 10, 10, 10), of(5, 5, 5, 5), of(*([11, 9, 11, 9] if restless else [10] * 4))]
+        return [own[at] for at in order]
 
-    first, other, control = race(run, rule_of(rounds=4, min_count=1, runs=2, max_runs=12))
-    assert len(first.rounds) == len(control.rounds) == 4 * len(ran)
-    assert len(ran) == expected if restless_runs != 3 else 3 < len(ran) < 12
+    first, other, control = race(measure, 3, rule_of(rounds=4, min_count=1, runs=2, max_runs=12))
+    runs = len(orders) // 2
+    assert orders == [[0, 1, 2], [2, 1, 0]] * runs
+    assert len(first.rounds) == len(control.rounds) == 4 * 2 * runs
+    assert runs == expected if expected else 3 < runs < 12
     assert at_rest(ratio(first.rounds, control.rounds), 0.01) == (restless_runs < 1000)
-    assert other.rounds == [[5]] * 4 * len(ran)
+    assert other.rounds == [[5]] * 4 * 2 * runs
 
 
-def test_what_happens_once_in_a_run_is_told_as_its_median():
-    runs = iter([[Timed(load, first, [first], [[1]])] * 2 for load, first in ((10, 5), (30, 4), (11, 9))])
-    joined, _ = race(lambda: next(runs), rule_of(rounds=1, min_count=1, runs=3, max_runs=3))
-    assert (joined.load, joined.first, joined.warmup, joined.rounds) == (11, 5, [5], [[1]] * 3)
+def test_what_the_order_of_starting_does_cancels():
+    """Each process is 2 % faster than the one started before it."""
+    takes = [10.0, 5.0, 10.0]
+
+    def measure(order):
+        return [of(*[takes[at] * 0.98**place] * 4) for place, at in enumerate(order)]
+
+    first, other, control = race(measure, 3, rule_of(rounds=4, min_count=1))
+    assert ratio(first.rounds, control.rounds)["median"] == pytest.approx(1, abs=1e-3)
+    assert ratio(first.rounds, other.rounds)["median"] == pytest.approx(2, rel=1e-3)
+
+
+def test_what_happens_once_in_a_process_is_told_as_its_median():
+    made = iter([[Timed(load, first, [first], [[1]])] * 2 for load, first in ((10, 5), (30, 4), (11, 9), (12, 9))])
+    joined, _ = race(lambda order: next(made), 2, rule_of(rounds=1, min_count=1, runs=2, max_runs=2))
+    assert (joined.load, joined.first, joined.warmup, joined.rounds) == (11.5, 7, [5], [[1]] * 4)
 
 
 def test_at_rest():

@@ -49,14 +49,16 @@ class Comparison:
         """Per model the record of the same examples from string to logits."""
         data = self.inputs[0].data
         texts = [data.texts["validation"][at] for at in chosen]
-        folders = [str(model.folder) for model in self.models]
-        limits = [inputs.data.max_length for inputs in self.inputs]
         timed: list[dict[str, list[list[float]]]] = [{"tokenise": [], "total": []} for _ in self.models]
-        for _ in range(self.rule.runs):
-            with self._processes(self.models) as processes:
-                for one, more in zip(timed, time_texts(processes, folders, texts, limits, self.rule), strict=True):
-                    one["tokenise"] += more["tokenise"]
-                    one["total"] += more["total"]
+        forth = range(len(self.models))
+        for order in (forth, forth[::-1]) * self.rule.runs:
+            models = [self.models[at] for at in order]
+            limits = [self.inputs[at].data.max_length for at in order]
+            with self._processes(models) as processes:
+                answers = time_texts(processes, [str(model.folder) for model in models], texts, limits, self.rule)
+            for at, answer in zip(order, answers, strict=True):
+                timed[at]["tokenise"] += answer["tokenise"]
+                timed[at]["total"] += answer["total"]
         self.tick()
         return [
             {
@@ -71,13 +73,14 @@ class Comparison:
         """The first model's file takes part once more, as a control: how far its ratio is from 1 is what this way of
         measuring makes of no difference at all.
         """
+        models = [*self.models, self.models[0]]
         made = [batches(own) for own in [*self.inputs, self.inputs[0]]]
 
-        def run() -> list[Timed]:
-            with self._processes([*self.models, self.models[0]]) as processes:
-                return time_batches(processes, made, self.rule)
+        def run(order: Sequence[int]) -> list[Timed]:
+            with self._processes([models[at] for at in order]) as processes:
+                return time_batches(processes, [made[at] for at in order], self.rule)
 
-        timed = race(run, self.rule)
+        timed = race(run, len(models), self.rule)
         for at, one in enumerate(timed[:-1]):
             self.loads.setdefault(at, []).append(one.load)
         self.tick()

@@ -27,9 +27,9 @@ class Rule:
     """How long is measured."""
 
     rounds: int
-    """Rounds of a run."""
+    """Rounds by one set of processes; a run has two sets."""
     runs: int
-    """At least so many runs, each with processes of its own ..."""
+    """At least so many runs ..."""
     max_runs: int
     """... and at most so many, if the control has not come to rest before."""
     noise: float
@@ -104,23 +104,25 @@ def time_texts(
     ]
 
 
-def race(run: Callable[[], list[Timed]], rule: Rule) -> list[Timed]:
+def race(measure: Callable[[Sequence[int]], list[Timed]], models: int, rule: Rule) -> list[Timed]:
     """Runs until the control agrees with itself as closely as `rule` asks: per model all its rounds together.
 
-    Two processes with one and the same file differ by a percent or two for as long as they live, by where their memory
-    happens to lie. So a run starts all processes anew.
+    Two processes with one and the same file differ by some percent for as long as they live: by chance, and by the
+    order they were started in. So a run starts all of them anew, twice, the second time in reverse.
 
     Args:
-        run: measures all models; the last one is the control, the first one once more.
+        measure: starts the models with these numbers, in this order, and times them.
+        models: how many there are; the last one is the control, the first one once more.
         rule: when to end.
     """
-    runs = [run()]
+    order = range(models)
+    sets: list[list[Timed]] = []
     while True:
-        all_rounds = [_joined(one) for one in zip(*runs, strict=True)]
-        rest = at_rest(ratio(all_rounds[0].rounds, all_rounds[-1].rounds), rule.noise)
-        if len(runs) >= rule.max_runs or (len(runs) >= rule.runs and rest):
-            return all_rounds
-        runs.append(run())
+        sets += [measure(order), measure(order[::-1])[::-1]]
+        timed = [_joined(one) for one in zip(*sets, strict=True)]
+        runs, rest = len(sets) // 2, at_rest(ratio(timed[0].rounds, timed[-1].rounds), rule.noise)
+        if runs >= rule.max_runs or (runs >= rule.runs and rest):
+            return timed
 
 
 def at_rest(control: Mapping[str, Any], noise: float) -> bool:
@@ -149,7 +151,7 @@ def _in_rounds(processes: Sequence[Process], question: str, batches: int, rule: 
 
 
 def _joined(runs: Sequence[Timed]) -> Timed:
-    """What several runs say of a model: all rounds; of what happens once in each the median; the first's warm-up."""
+    """What several sets of processes say of a model: all rounds, the first warm-up, of the rest the median."""
     return Timed(
         load=median(run.load for run in runs),
         first=median(run.first for run in runs),

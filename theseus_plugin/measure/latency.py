@@ -26,9 +26,9 @@ class LatencyConfig(Placed):
     )
     task_examples: int = Field(256, ge=0, description="real examples timed one at a time, unpadded; 0: none")
     seed: int = Field(0, ge=0, description="decides which examples these are")
-    rounds: int = Field(5, ge=1, description="how often a run goes through all models, forth and back")
-    runs: int = Field(2, ge=1, description="runs at least, each with processes of its own")
-    max_runs: int = Field(6, ge=1, description="runs at most, if the control stays noisy")
+    rounds: int = Field(5, ge=1, description="rounds, forth and back, by each set of processes; a run has two sets")
+    runs: int = Field(1, ge=1, description="runs at least, each with processes of its own")
+    max_runs: int = Field(3, ge=1, description="runs at most, if the control stays noisy")
     noise: float = Field(
         0.01, gt=0, description="runs end when the control's interval reaches no farther from its median, as a share"
     )
