@@ -102,16 +102,17 @@ def _blocks(content: dict[str, Any]) -> str:
 
 
 def _ratios(content: dict[str, Any], at: int) -> dict[str, float]:
-    if "bench" not in content:
+    if "bench" not in content or len(content["bench"]["models"]) <= at:
         return {}
     shapes = content["bench"]["models"][at]["latency"]["shapes"]
     return {shape: timed["times_as_fast"]["median"] for shape, timed in shapes.items()}
 
 
 def _speed(content: dict[str, Any]) -> str:
-    """The successor's export and its int8 export against the predecessor's, where they were measured."""
-    pairs = zip(_ratios(content, 1).items(), _ratios(content, 2).values(), strict=True)
-    return ", ".join(f"{fp32:.2f}x, int8 {int8:.2f}x at {shape}" for (shape, fp32), int8 in pairs) or "-"
+    """The successor's export, and its int8 export, against the predecessor's, where they were measured."""
+    fp32, int8 = _ratios(content, 1), _ratios(content, 2)
+    eight = {shape: f", int8 {ratio:.2f}x" for shape, ratio in int8.items()}
+    return ", ".join(f"{ratio:.2f}x{eight.get(shape, '')} at {shape}" for shape, ratio in fp32.items()) or "-"
 
 
 if __name__ == "__main__":
