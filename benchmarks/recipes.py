@@ -11,14 +11,14 @@ measured if there is a `bench.json` beside them.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.recording import write_record
 from theseus_plugin import api, load_recipe
-from theseus_plugin.files import read_json, write_json
+from theseus_plugin.files import read_json
 
 RESULTS = Path(__file__).parent / "results" / "recipes"
 KEPT = 0.984
@@ -54,8 +54,7 @@ def record(path: Path, name: str) -> None:
     if measured.exists():
         content["bench"] = read_json(measured)
     RESULTS.mkdir(exist_ok=True)
-    # paths of this machine mean nothing on another one
-    write_json(RESULTS / f"{name}.json", json.loads(json.dumps(content).replace(f"{Path.cwd()}/", "")))
+    write_record(RESULTS / f"{name}.json", content)
 
 
 def rows(records: dict[str, Any]) -> list[list[str]]:

@@ -11,7 +11,6 @@ interrupted run goes on where it stopped. Records: `benchmarks/results/successor
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -20,9 +19,11 @@ from typing import Any
 
 from benchmarks import peers
 from benchmarks.peak import products, share_of_peak
+from benchmarks.recording import write_record
 from benchmarks.targets import falls_short, figures
 from theseus_plugin import api, load_recipe
-from theseus_plugin.files import read_json, write_json
+from theseus_plugin.files import read_json
+from theseus_plugin.measure.figures import tokens
 from theseus_plugin.measure.markdown import markdown
 from theseus_plugin.measure.report import write_report
 from theseus_plugin.provenance import environment
@@ -115,21 +116,15 @@ def merged(records: Mapping[str, Any]) -> list[dict[str, Any]]:
                 row["latency"] = latency
     for row in rows.values():
         if "latency" in row:
-            row["latency"]["shapes"] = dict(sorted(row["latency"]["shapes"].items(), key=_tokens))
+            shapes = row["latency"]["shapes"]
+            row["latency"]["shapes"] = {shape: shapes[shape] for shape in sorted(shapes, key=tokens)}
     return list(rows.values())
-
-
-def _tokens(item: tuple[str, Any]) -> int:
-    batch, _, length = item[0].partition("x")
-    return int(batch) * int(length)
 
 
 def _part(file: Path, run: Callable[[], Any]) -> None:
     if file.exists():
         return
-    record = run()
-    # paths of this machine mean nothing on another one
-    write_json(file, json.loads(json.dumps(record).replace(f"{Path.cwd()}/", "")))
+    write_record(file, run())
 
 
 def _not_run() -> dict[str, Any]:

@@ -132,5 +132,7 @@ def _task(task: RecipeLike | None, *models: str) -> Task:
 
 def _folder(model: str) -> Path:
     """Where the records of a model lie, whether its folder is named or its file, and however it is to be run."""
-    path = Path(model.removesuffix("@eager").removesuffix("@compiled"))
+    from theseus_plugin.measure.models import split_name
+
+    path = Path(split_name(model)[0])
     return path.parent if path.is_file() else path

@@ -9,7 +9,14 @@ from tests.tiny import save_tiny
 from theseus_plugin.onnx import half
 from theseus_plugin.onnx.config import ExportConfig
 from theseus_plugin.onnx.export import export
-from theseus_plugin.onnx.quantize import affine, input_ranges, quantizable, quantize_dynamic, quantize_static
+from theseus_plugin.onnx.quantize import (
+    affine,
+    calibrated,
+    input_ranges,
+    quantizable,
+    quantize_dynamic,
+    quantize_static,
+)
 
 RANDOM = np.random.default_rng(2)
 
@@ -62,7 +69,9 @@ def test_static_takes_the_ranges_of_the_calibration_examples(tmp_path):
     weight = RANDOM.normal(size=(8, 3)).astype(np.float32)
     batches = [{"x": RANDOM.uniform(-2, 1, size=(4, 8)).astype(np.float32)} for _ in range(3)]
     everything = np.concatenate([batch["x"] for batch in batches])
-    quantize_static(product(tmp_path, weight), tmp_path / "q.onnx", ["product"], batches)
+    source = product(tmp_path, weight)
+    tensors = calibrated(onnx.load(source).graph, ["product"])
+    quantize_static(source, tmp_path / "q.onnx", ["product"], input_ranges(source, tensors, batches))
     x = RANDOM.normal(size=(5, 8)).astype(np.float32) * 4  # goes beyond the range
     np.testing.assert_allclose(
         run(tmp_path / "q.onnx", x), by_hand(x, weight, everything.min(), everything.max()), rtol=0.01, atol=0.01
@@ -74,7 +83,8 @@ def test_static_takes_the_ranges_of_the_calibration_examples(tmp_path):
 def test_nodes_of_weights_alone_need_no_ranges(exported, tmp_path):
     source = exported / "onnx/model.onnx"
     embedding = [name for name in quantizable(onnx.load(source).graph) if "Embed" in name]
-    quantize_static(source, tmp_path / "q.onnx", embedding, [])
+    assert calibrated(onnx.load(source).graph, embedding) == []
+    quantize_static(source, tmp_path / "q.onnx", embedding, {})
     kinds = {node.op_type for node in onnx.load(tmp_path / "q.onnx").graph.node}
     assert "QEmbedLayerNormalization" in kinds
     assert "QuantizeLinear" not in kinds

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from theseus_plugin.measure.drawing import framed, look, new_figure, number_ends, svg
-from theseus_plugin.measure.figures import Record, batch_and_length, shapes, timed
+from theseus_plugin.measure.figures import Record, shapes, timed
+from theseus_plugin.measure.inputs import parse_shape
 
 
 def lengths(records: Sequence[Record]) -> str | None:
     """Latency over length, one text at a time; None where no model was timed at two lengths."""
-    places = {s: length for s in shapes(records) for batch, length in [batch_and_length(s)] if batch == 1 and length}
+    places = {s: length for s in shapes(records) for batch, length in [parse_shape(s)] if batch == 1 and length}
     caption = "Latency by length, one text at a time. Lower is better."
     return _drawn("lengths", _curves(records, places, lambda _, ms: ms), ("tokens", "median ms"), caption)
 
@@ -22,7 +23,7 @@ def batches(records: Sequence[Record]) -> str | None:
     """
     by_length: dict[int | None, dict[str, int]] = {}
     for shape in shapes(records):
-        batch, length = batch_and_length(shape)
+        batch, length = parse_shape(shape)
         by_length.setdefault(length, {})[shape] = batch
     length, places = max(by_length.items(), key=lambda item: (len(item[1]), item[0] or 0), default=(None, {}))
     what = f"texts of {length} tokens" if length else "real examples"

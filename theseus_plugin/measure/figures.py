@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from theseus_plugin.measure.inputs import parse_shape
+
 Record = Mapping[str, Any]
 """One of the `models` that `bench` gives."""
 TASK = "task"
@@ -40,12 +42,6 @@ def shapes(records: Sequence[Record]) -> list[str]:
     return list(dict.fromkeys(shape for r in records for shape in r.get("latency", {}).get("shapes", {})))
 
 
-def batch_and_length(shape: str) -> tuple[int, int | None]:
-    """`32x64` as (32, 64): rows of so many tokens; `32` as (32, None): real examples, padded."""
-    batch, _, length = shape.partition("x")
-    return int(batch), int(length) if length else None
-
-
 def timed(record: Record, shape: str) -> Mapping[str, Any] | None:
     """What was timed at a shape, or on the task's own examples; None where nothing was."""
     latency = record.get("latency", {})
@@ -63,7 +59,7 @@ def reference(records: Sequence[Record]) -> str | None:
         return None
     if timed(records[0], TASK):
         return TASK
-    return max(shapes(records[:1]), key=_tokens, default=None)
+    return max(shapes(records[:1]), key=tokens, default=None)
 
 
 def where(shape: str) -> str:
@@ -75,9 +71,10 @@ def named(shape: str) -> str:
     """A shape as a name, for where little stands around it."""
     if shape == TASK:
         return "own examples"
-    return shape if batch_and_length(shape)[1] else f"batch of {shape}"
+    return shape if parse_shape(shape)[1] else f"batch of {shape}"
 
 
-def _tokens(shape: str) -> tuple[int, int]:
-    batch, length = batch_and_length(shape)
+def tokens(shape: str) -> tuple[int, int]:
+    """What shapes are ordered by: how many tokens one has, then its batch size."""
+    batch, length = parse_shape(shape)
     return batch * (length or 0), batch

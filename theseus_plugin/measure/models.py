@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from theseus_plugin.checkpoint import WEIGHTS
 from theseus_plugin.errors import UserError
-from theseus_plugin.files import read_json
+from theseus_plugin.files import read_json, sha256
 
 if TYPE_CHECKING:
     from theseus_plugin.measure.graphs import Graph
@@ -130,12 +129,7 @@ def _stamps(files: Sequence[Path]) -> tuple[Stamp, ...]:
 
 @lru_cache(maxsize=64)
 def _sha256(stamps: tuple[Stamp, ...]) -> str:
-    digest = hashlib.sha256()
-    for path, _, _ in stamps:
-        with open(path, "rb") as stream:
-            while part := stream.read(1 << 20):
-                digest.update(part)
-    return digest.hexdigest()
+    return sha256(*(Path(path) for path, _, _ in stamps))
 
 
 @lru_cache(maxsize=64)

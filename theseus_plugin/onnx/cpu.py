@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from theseus_plugin.onnx.graph import set_nodes
+
 
 def suit_cpu(graph: Any) -> int:
     """Replace SkipLayerNormalization by sums and LayerNormalization, BiasGelu by a sum and Gelu, and embeddings with
@@ -30,9 +32,8 @@ def suit_cpu(graph: Any) -> int:
     for node in graph.node:
         made = parts[node.op_type](node) if node.op_type in parts else []
         replaced += bool(made)
-        nodes += made or [type(node).FromString(node.SerializeToString())]
-    del graph.node[:]
-    graph.node.extend(nodes)
+        nodes += made or [node]
+    set_nodes(graph, nodes)
     return replaced
 
 

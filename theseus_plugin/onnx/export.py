@@ -86,7 +86,11 @@ def export(checkpoint: str, output: str, task: Task, config: ExportConfig | None
             "versions": {name: version(name) for name in PACKAGES},
         }
         metadata.stamp(stages.file, _metadata(record, checkpoint))
-        record["file"] = {"name": MODEL, "sha256": external.sha256(stages.file), "bytes": external.size(stages.file)}
+        record["file"] = {
+            "name": MODEL,
+            "sha256": sha256(*external.files(stages.file)),
+            "bytes": external.size(stages.file),
+        }
         shutil.copyfile(Path(checkpoint, "config.json"), folder / "config.json")
         load_tokenizer(checkpoint).save_pretrained(folder)
         write_json(folder / "export.json", record)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +16,12 @@ def data_file(model: Path) -> Path:
 
 def size(model: Path) -> int:
     """Bytes of a model, its data file included."""
-    return sum(file.stat().st_size for file in (model, data_file(model)) if file.exists())
+    return sum(file.stat().st_size for file in files(model))
 
 
-def sha256(model: Path) -> str:
-    """Hash of a model, its data file included."""
-    digest = hashlib.sha256()
-    for file in (model, data_file(model)):
-        if file.exists():
-            with file.open("rb") as stream:
-                while part := stream.read(1 << 20):
-                    digest.update(part)
-    return digest.hexdigest()
+def files(model: Path) -> list[Path]:
+    """The files of a model: itself, and its data file if it has one."""
+    return [file for file in (model, data_file(model)) if file.exists()]
 
 
 def remove(model: Path) -> None:

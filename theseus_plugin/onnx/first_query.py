@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from theseus_plugin.onnx.first_token import slice_first, slices_first
+from theseus_plugin.onnx.graph import set_nodes
 
 TAKEN_OVER = {"num_heads", "mask_filter_value", "scale"}
 """Attributes of Attention that mean the same to MultiHeadAttention; with others the node is left alone."""
@@ -36,10 +37,9 @@ def keep_first_query(graph: Any) -> int:
         if node.output[0] in replaced:
             nodes += _for_first_token(graph, node, replaced[node.output[0]].output[0], weights)
         elif node.output[0] not in slices:
-            nodes.append(type(node).FromString(node.SerializeToString()))
-    del graph.node[:]
-    graph.node.extend(nodes)
-    for name in unused - {name for node in nodes for name in node.input}:
+            nodes.append(node)
+    set_nodes(graph, nodes)
+    for name in unused - {name for node in graph.node for name in node.input}:
         graph.initializer.remove(weights[name])
     return len(replaced)
 

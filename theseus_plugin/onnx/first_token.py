@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from theseus_plugin.onnx.graph import set_nodes
+
 BY_TOKEN = {
     "MatMul": 1,
     "SkipLayerNormalization": 2,
@@ -64,9 +66,8 @@ def _slice(graph: Any, sliced: Mapping[str, str]) -> None:
         for short in node.input:
             if short in waiting:
                 nodes.append(slice_first(waiting.pop(short), short))
-        nodes.append(type(node).FromString(node.SerializeToString()))
-    del graph.node[:]
-    graph.node.extend(nodes)
+        nodes.append(node)
+    set_nodes(graph, nodes)
 
 
 def slice_first(source: str, result: str) -> Any:

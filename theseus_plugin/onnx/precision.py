@@ -59,8 +59,11 @@ def _lower(
     nodes = quantize.quantizable(graph)
     if config.precision == "int8-dynamic":
         return nodes, quantize.quantize_dynamic
-    inputs = list(stages.reference.batches[0])
-    return nodes, partial(quantize.quantize_static, batches=_calibration(checkpoint, task, inputs))
+    # once for all nodes: which of them are lowered changes nothing in the tensors of the graph they come from
+    batches = _calibration(checkpoint, task, list(stages.reference.batches[0]))
+    tensors = quantize.calibrated(graph, nodes)
+    ranges = quantize.input_ranges(stages.file, tensors, batches) if tensors else {}
+    return nodes, partial(quantize.quantize_static, ranges=ranges)
 
 
 def _calibration(checkpoint: str, task: Task, inputs: Sequence[str]) -> list[parity.Batch]:

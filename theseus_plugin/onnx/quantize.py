@@ -6,7 +6,7 @@ once on real examples (static). The head stays in fp32: it costs next to nothing
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,8 +58,10 @@ def quantize_dynamic(source: Path, target: Path, nodes: Sequence[str]) -> None:
         )
 
 
-def quantize_static(source: Path, target: Path, nodes: Sequence[str], batches: Iterable[Batch]) -> None:
-    """Write `source` with `nodes` in 8 bits to `target`; the range of their inputs is that on `batches`.
+def quantize_static(
+    source: Path, target: Path, nodes: Sequence[str], ranges: Mapping[str, tuple[float, float]]
+) -> None:
+    """Write `source` with `nodes` in 8 bits to `target`; their inputs have the `ranges` that `input_ranges` found.
 
     ONNX Runtime's own static form takes the fused nodes apart or leaves them in fp32, so this is its dynamic
     form with constants in the place of what finds the ranges.
@@ -70,7 +72,6 @@ def quantize_static(source: Path, target: Path, nodes: Sequence[str], batches: I
     quantize_dynamic(source, target, nodes)
     model = onnx.load(target, load_external_data=False)
     finders = {node.input[0]: node for node in model.graph.node if node.op_type == "DynamicQuantizeLinear"}
-    ranges = input_ranges(source, list(finders), batches) if finders else {}
     for name, node in finders.items():
         quantised, scale, zero = node.output
         values = affine(*ranges[name])
@@ -80,8 +81,14 @@ def quantize_static(source: Path, target: Path, nodes: Sequence[str], batches: I
     target.write_bytes(model.SerializeToString())
 
 
+def calibrated(graph: Any, nodes: Sequence[str]) -> list[str]:
+    """The tensors whose ranges the 8-bit forms of `nodes` need: what products and attention are given; each once."""
+    takers = [node for node in graph.node if node.name in nodes and node.op_type in ("MatMul", "Attention")]
+    return list(dict.fromkeys(node.input[0] for node in takers))
+
+
 def input_ranges(source: Path, names: Sequence[str], batches: Iterable[Batch]) -> dict[str, tuple[float, float]]:
-    """Smallest and largest number in the tensors `names` of the graph `source` over `batches`."""
+    """Smallest and largest number in the tensors `names`, one at least, of the graph `source` over `batches`."""
     from onnx import helper
     from onnxruntime import InferenceSession
 
