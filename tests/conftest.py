@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+# tiny models gain nothing from threads, and threads of several processes wait for each other
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import copy
 import csv
 import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.stock_process import StockProcess
 from tests.tiny import save_tiny
 
 
@@ -29,6 +33,13 @@ def write_reviews(path: Path, count: int, seed: int) -> Path:
             filler.insert(chooser.randrange(len(filler) + 1), "good" if label else "bad")
             writer.writerow([" ".join(filler), label])
     return path
+
+
+@pytest.fixture(scope="session")
+def stock_process() -> Iterator[StockProcess]:
+    """A process that reads checkpoints without this package."""
+    with StockProcess() as process:
+        yield process
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.tiny import WORDS
+from tests.tiny import DEPTHS, WORDS
 from theseus_plugin.contract import Task, TaskData
 from theseus_plugin.validation import Options
 
@@ -79,6 +79,7 @@ BERT = {
 }
 ROBERTA = BERT | {"max_position_embeddings": 66, "pad_token_id": 1, "type_vocab_size": 1}
 DEBERTA = BERT | {"relative_attention": True, "pos_att_type": ["p2c", "c2p"], "type_vocab_size": 0}
+LLAMA = BERT | {"num_key_value_heads": 1}
 CONFIGS: dict[str, dict[str, Any]] = {
     "bert": BERT,
     "roberta": ROBERTA,
@@ -92,6 +93,23 @@ CONFIGS: dict[str, dict[str, Any]] = {
     | {"position_biased_input": False, "position_buckets": 16, "norm_rel_ebd": "layer_norm", "share_att_key": True},
     # the window is 4 to each side; the last two layers differ in what they see
     "modernbert": BERT | {"num_hidden_layers": 4, "local_attention": 8, "classifier_pooling": "mean"},
+    "llama": LLAMA,
+    "qwen2": LLAMA
+    | {"use_sliding_window": True, "sliding_window": 4, "layer_types": ["full_attention", "sliding_attention"]},
+    "bart": {
+        "d_model": 32,
+        "encoder_layers": 2,
+        "decoder_layers": 2,
+        "encoder_attention_heads": 2,
+        "decoder_attention_heads": 2,
+        "encoder_ffn_dim": 64,
+        "decoder_ffn_dim": 64,
+        "max_position_embeddings": 64,
+        "init_std": 0.2,
+        "eos_token_id": 2,
+        "decoder_start_token_id": 0,
+        "forced_eos_token_id": None,
+    },
     "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 2, "n_positions": 64, "initializer_range": 0.2},
     "t5": {
         "d_model": 32,
@@ -110,6 +128,19 @@ CONFIGS: dict[str, dict[str, Any]] = {
 }
 
 
+def deep(name: str, depth: int) -> dict[str, Any]:
+    """Overrides that make a random model so deep; where kinds of attention alternate, they still do."""
+    fields: dict[str, Any] = dict.fromkeys(DEPTHS.get(name, ["num_hidden_layers"]), depth)
+    if name == "qwen2":
+        fields["layer_types"] = ["full_attention", "sliding_attention", "sliding_attention"] * (depth // 3)
+    return fields
+
+
+def head_of(name: str) -> str:
+    """The head that classifies what the model reads."""
+    return "ImageClassification" if name == "vit" else "SequenceClassification"
+
+
 def random_model(name: str, head: str = "SequenceClassification", **overrides: Any) -> Any:
     """A tiny stock model of that architecture in eval mode, with 3 labels; its logits move with its input."""
     import torch
@@ -118,7 +149,7 @@ def random_model(name: str, head: str = "SequenceClassification", **overrides: A
     values: dict[str, Any] = {"num_labels": 3}
     if name != "vit":
         values |= {"vocab_size": WORDPIECES, "pad_token_id": 0}
-    if name != "t5":  # the defaults lie outside this vocabulary
+    if name not in ("t5", "bart"):  # the defaults lie outside this vocabulary
         values |= dict.fromkeys(("bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id"))
     config = transformers.AutoConfig.for_model(name, **values | CONFIGS[name] | overrides)
     auto = getattr(transformers, f"AutoModelFor{head}")

@@ -28,6 +28,32 @@ WORDS = [
 MAX_LENGTH = 64
 
 
+SIZES: dict[str, dict[str, Any]] = {
+    "distilbert": {"dim": 32, "n_heads": 2, "hidden_dim": 64},
+    "gpt2": {"n_embd": 32, "n_head": 2, "n_positions": MAX_LENGTH},
+    **dict.fromkeys(
+        ("llama", "qwen2"),
+        {"hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 64, "num_key_value_heads": 1},
+    ),
+    "t5": {"d_model": 32, "d_kv": 16, "d_ff": 64, "num_heads": 2},
+    "bart": {
+        "d_model": 32,
+        "encoder_attention_heads": 2,
+        "decoder_attention_heads": 2,
+        "encoder_ffn_dim": 64,
+        "decoder_ffn_dim": 64,
+        "forced_eos_token_id": None,
+    },
+}
+DEPTHS = {
+    "distilbert": ["n_layers"],
+    "gpt2": ["n_layer"],
+    "t5": ["num_layers", "num_decoder_layers"],
+    "bart": ["encoder_layers", "decoder_layers"],
+}
+"""Fields of the config that hold the number of blocks, where it is not num_hidden_layers."""
+
+
 def vocabulary() -> list[str]:
     """Special tokens, some whole words, then every printable ASCII character, alone and as a continuation."""
     characters = sorted(set(string.printable.lower()) - set(string.whitespace))
@@ -66,20 +92,22 @@ def tiny_config(model_type: str = "bert", num_labels: int = 2, layers: int = 6, 
     """A configuration of the stock architecture: hidden 32, 2 heads, intermediate 64, 64 positions."""
     from transformers import AutoConfig
 
-    common = {"vocab_size": len(vocabulary()), "pad_token_id": 0, "num_labels": num_labels}
-    if model_type == "distilbert":
-        sizes = {"dim": 32, "n_layers": layers, "n_heads": 2, "hidden_dim": 64}
-    else:
-        sizes = {
-            "hidden_size": 32,
-            "num_hidden_layers": layers,
-            "num_attention_heads": 2,
-            "intermediate_size": 64,
-        }
-    # RoBERTa counts positions from pad_token_id + 1
-    positions = MAX_LENGTH + 1 if model_type == "roberta" else MAX_LENGTH
-    values = common | sizes | {"max_position_embeddings": positions} | overrides
-    return AutoConfig.for_model(model_type, **values)
+    separator = vocabulary().index(SPECIAL["sep"])  # where T5 and BART read their answer
+    values: dict[str, Any] = {
+        "vocab_size": len(vocabulary()),
+        "pad_token_id": 0,
+        "num_labels": num_labels,
+        "eos_token_id": separator,
+        "bos_token_id": separator,
+        "cls_token_id": None,
+        "sep_token_id": None,
+        "decoder_start_token_id": 0,
+        # RoBERTa counts positions from pad_token_id + 1
+        "max_position_embeddings": MAX_LENGTH + 1 if model_type in ("roberta", "mpnet") else MAX_LENGTH,
+    }
+    sizes = SIZES.get(model_type, {"hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 64})
+    depths = DEPTHS.get(model_type, ["num_hidden_layers"])
+    return AutoConfig.for_model(model_type, **values | sizes | dict.fromkeys(depths, layers) | overrides)
 
 
 def save_tiny(

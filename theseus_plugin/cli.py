@@ -30,13 +30,13 @@ def takes_recipe(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def main() -> None:
-    """Entry point: a `UserError` becomes one line and exit status 2."""
+    """Entry point: a `UserError` becomes one line and an exit status, 2 unless it says otherwise."""
     try:
         app(prog_name="theseus-plugin")
     except UserError as error:
-        if _first_process():
+        if _first_process() or not error.first_process_only:
             click.echo(f"error: {error}", err=True)
-        sys.exit(2)
+        sys.exit(error.status)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

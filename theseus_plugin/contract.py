@@ -1,7 +1,7 @@
 """What a method, a task and an evaluator offer, and the records that pass between them.
 
 A plugin is a class behind an entry point. It need not inherit from anything here: what counts is that it
-has `name`, `summary`, `Config` and its one verb (`compress`, `load` or `evaluate`). The classes below state
+has `name`, `summary`, `Config` and its one verb (`compress`, `load`, `evaluate` or `rate_at`). The classes below state
 that contract, for readers and for type checkers. A toolkit needs `importlib.metadata` and this:
 
     Method = entry_point.load()
@@ -133,4 +133,18 @@ class Evaluator(Plugin):
 
         Raises:
             UserError: what the user can mend.
+        """
+
+
+class Schedule(Plugin):
+    """How the replacing rate moves with the optimizer steps."""
+
+    def __init__(self, config: Any) -> None:
+        self.config = config
+
+    @abstractmethod
+    def rate_at(self, step: int, total: int) -> float:
+        """The rate after `step` optimizer steps of `total`, above 0 and at most 1; a function of its arguments alone.
+
+        The replacing phase ends where the rate is 1 to the end.
         """

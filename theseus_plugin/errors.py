@@ -9,8 +9,29 @@ from collections.abc import Iterable
 class UserError(Exception):
     """A mistake or a condition outside the program: one line saying what is wrong, where, and what to do.
 
-    The command line prints it without a traceback and exits with status 2.
+    The command line prints it without a traceback and exits with `status`.
+
+    Attributes:
+        status: exit status of the command.
+        first_process_only: whether every process of a run meets it, so that the first one's message is enough.
     """
+
+    status = 2
+    first_process_only = True
+
+
+class Interrupted(UserError):
+    """A signal asked a run to stop; `status` is the shell's for that signal."""
+
+    def __init__(self, message: str, signal: int) -> None:
+        super().__init__(message)
+        self.status = 128 + signal
+
+
+class ProcessLost(UserError):
+    """Another process of the run is gone; it might have been the first."""
+
+    first_process_only = False
 
 
 def did_you_mean(word: str, valid: Iterable[str]) -> str:

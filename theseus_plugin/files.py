@@ -46,7 +46,7 @@ def complete_folder(folder: str | Path) -> Iterator[Path]:
         partial.rename(target)
     except BaseException as error:
         shutil.rmtree(partial, ignore_errors=True)
-        reason = _disk_trouble(error)
+        reason = disk_trouble(error)
         if reason is None:
             raise
         raise UserError(
@@ -54,7 +54,7 @@ def complete_folder(folder: str | Path) -> Iterator[Path]:
         ) from error
 
 
-def _disk_trouble(error: BaseException) -> str | None:
+def disk_trouble(error: BaseException) -> str | None:
     """Why the file system refused, or None for any other failure."""
     if isinstance(error, OSError) and error.errno in (
         errno.ENOSPC,

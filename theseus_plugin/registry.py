@@ -16,14 +16,15 @@ from typing import Any, Literal
 
 from theseus_plugin.errors import UserError, did_you_mean
 
-Kind = Literal["method", "task", "evaluator"]
+Kind = Literal["method", "task", "evaluator", "schedule"]
 
 GROUPS: dict[Kind, str] = {
     "method": "model_compression.methods",
     "task": "model_compression.tasks",
     "evaluator": "model_compression.evaluators",
+    "schedule": "model_compression.schedules",
 }
-VERBS: dict[Kind, str] = {"method": "compress", "task": "load", "evaluator": "evaluate"}
+VERBS: dict[Kind, str] = {"method": "compress", "task": "load", "evaluator": "evaluate", "schedule": "rate_at"}
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import onnxruntime
 import pytest
 from numpy.testing import assert_allclose
 
-from tests.support_models import random_batch, random_model, stock_logits
+from tests.support_models import head_of, random_batch, random_model, stock_logits
 from theseus_plugin.onnx.convert import OPSETS, convert, model_inputs
 from theseus_plugin.onnx.cpu import suit_cpu
 from theseus_plugin.onnx.first_query import keep_first_query
@@ -55,10 +55,6 @@ OTHERS = [
     (5, 60, "right"),
     (5, 60, "left"),
 ]
-
-
-def head_of(name):
-    return "ImageClassification" if name == "vit" else "SequenceClassification"
 
 
 def session(file):

@@ -10,13 +10,11 @@ import torch
 from transformers import AutoModelForSequenceClassification
 
 from tests.tiny import tiny_config
+from theseus_plugin.replacing.assembly import assemble
 from theseus_plugin.replacing.config import TheseusConfig
-from theseus_plugin.replacing.procedure import ReplacingPhase, SuccessorPhase, build_modules
-from theseus_plugin.surgery.partition import partition_blocks
-from theseus_plugin.surgery.stack import find_stack
-from theseus_plugin.training import loop as training_loop
-from theseus_plugin.training.loop import Loop
+from theseus_plugin.replacing.phases import ReplacingPhase, SuccessorPhase
 from theseus_plugin.training.run import TrainingRun
+from theseus_plugin.training.stepping import Stepper
 
 
 class Bench:
@@ -26,12 +24,12 @@ class Bench:
         torch.manual_seed(0)
         self.config = TheseusConfig.model_validate({"successor_blocks": 3, **options})
         self.model = AutoModelForSequenceClassification.from_config(tiny_config("bert"))
-        self.stack = find_stack(self.model)
-        self.before = {name: value.clone() for name, value in self.model.state_dict().items()}
-        self.predecessor_blocks = self.stack.blocks
-        self.modules = build_modules(self.stack, partition_blocks(6, 3))
-        self.replacing = ReplacingPhase(self.stack, self.modules, self.config, steps, total)
-        self.following = SuccessorPhase(self.stack, self.modules, self.config, total - steps)
+        self.predecessor_blocks = list(self.model.bert.encoder.layer)
+        self.assembly = assemble(self.model, self.config)
+        self.modules = self.assembly.modules
+        self.successors = list(self.assembly.successor_blocks)
+        self.replacing = ReplacingPhase(self.assembly, self.config, steps, total)
+        self.following = SuccessorPhase(self.assembly, self.config, total - steps)
 
     def backward(self) -> None:
         self.model.train()
@@ -41,22 +39,26 @@ class Bench:
 
 def test_the_successor_starts_as_a_copy_of_the_first_blocks() -> None:
     bench = Bench()
-    for module, block in zip(bench.modules, bench.predecessor_blocks, strict=False):
-        for copied, original in zip(module.successor.parameters(), block.parameters(), strict=True):
+    for successor, block in zip(bench.successors, bench.predecessor_blocks, strict=False):
+        for copied, original in zip(successor.parameters(), block.parameters(), strict=True):
             assert torch.equal(copied, original)
             assert copied is not original
 
 
 def test_module_i_holds_the_blocks_of_its_run() -> None:
     bench = Bench()
-    assert [list(m.predecessor) for m in bench.modules] == [bench.predecessor_blocks[i : i + 2] for i in (0, 2, 4)]
+    slots = list(bench.model.bert.encoder.layer)
+    assert [slot.predecessor for slot in slots] == bench.predecessor_blocks
+    assert [bench.modules.index(slot.module) for slot in slots] == [0, 0, 1, 1, 2, 2]
+    assert [slot.successor for slot in slots[::2]] == bench.successors
+    assert [slot.successor for slot in slots[1::2]] == [None] * 3
 
 
 def test_replacing_freezes_all_but_the_successor_blocks() -> None:
     bench = Bench()
     bench.replacing.start()
     trained = {id(p) for p in bench.model.parameters() if p.requires_grad}
-    assert trained == {id(p) for m in bench.modules for p in m.successor.parameters()}
+    assert trained == {id(p) for block in bench.successors for p in block.parameters()}
 
 
 def test_gradients_flow_through_the_frozen_blocks() -> None:
@@ -65,7 +67,7 @@ def test_gradients_flow_through_the_frozen_blocks() -> None:
     for module, replaced in zip(bench.modules, (True, False, False), strict=True):
         module.replaced = replaced
     bench.backward()
-    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in bench.modules[0].successor.output.parameters())
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in bench.successors[0].output.parameters())
     others = [p for p in bench.model.parameters() if not p.requires_grad]
     assert others
     assert all(p.grad is None for p in others)
@@ -88,18 +90,20 @@ def test_clip_scope_all_gives_frozen_weights_a_gradient() -> None:
     bench.modules[0].replaced = True
     bench.backward()
     assert bench.model.classifier.weight.grad is not None
-    assert next(bench.modules[2].predecessor.parameters()).grad is not None
+    assert next(bench.predecessor_blocks[4].parameters()).grad is not None
 
 
 @pytest.mark.parametrize(("choice", "head_trains"), [("all", True), ("blocks", False)])
 def test_what_trains_in_the_successor_phase(choice: str, head_trains: bool) -> None:
     bench = Bench(successor_phase=choice)
     bench.replacing.start()
-    successors = [module.successor for module in bench.modules]
+    bench.replacing.finish(lambda model: {})
     bench.following.start()
-    assert bench.stack.blocks == successors
-    assert all(p.requires_grad for block in successors for p in block.parameters())
-    for part in (bench.model.classifier, bench.model.bert.embeddings, bench.model.bert.pooler):
+    model = bench.following.model
+    assert list(model.bert.encoder.layer) == bench.successors
+    assert not bench.model.bert.encoder.layer, "the predecessor's blocks are let go"
+    assert all(p.requires_grad for block in bench.successors for p in block.parameters())
+    for part in (model.classifier, model.bert.embeddings, model.bert.pooler):
         assert all(p.requires_grad is head_trains for p in part.parameters())
 
 
@@ -172,14 +176,14 @@ def test_what_counts_in_the_clipping_norm(
     from theseus_plugin.registry import create
 
     counted: list[set[str]] = []
-    update = training_loop._Run._update
+    update = Stepper.update
 
-    def spy(self: Any, phase: Any, model: torch.nn.Module) -> None:
+    def spy(self: Stepper, phase: Any) -> None:
         if phase.name == "replacing":
-            counted.append({name for name, p in model.named_parameters() if p.grad is not None})
-        update(self, phase, model)
+            counted.append({name for name, p in phase.model.named_parameters() if p.grad is not None})
+        update(self, phase)
 
-    monkeypatch.setattr(training_loop._Run, "_update", spy)
+    monkeypatch.setattr(Stepper, "update", spy)
     method = {k: v for k, v in recipe["method"].items() if k != "name"} | {"clip_scope": scope}
     task = create("task", "text-classification", {k: v for k, v in recipe["task"].items() if k != "name"}, "task")
     create("method", "theseus", method, "method").compress(recipe["predecessor"], recipe["successor"], task)
@@ -194,4 +198,4 @@ def test_run_and_loop_agree_on_the_number_of_steps(recipe: dict[str, Any]) -> No
 
     config = TheseusConfig.model_validate({k: v for k, v in recipe["method"].items() if k != "name"}).training
     run = TrainingRun("x", recipe["predecessor"], recipe["successor"], load_recipe(recipe).create_task(), {}, config)
-    assert Loop(run.data, config, run.accelerator).steps == 24
+    assert run.loop().steps == 24

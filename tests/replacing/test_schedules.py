@@ -1,35 +1,101 @@
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import pytest
 
-from theseus_plugin.replacing.schedules import ConstantSchedule, LinearSchedule
+from theseus_plugin.contract import Schedule
+from theseus_plugin.errors import UserError
+from theseus_plugin.registry import create
+from theseus_plugin.replacing.config import TheseusConfig
+from theseus_plugin.replacing.schedules import rate, replacing_steps
+
+
+def schedule(name: str, **options: Any) -> Schedule:
+    return create("schedule", name, options, where="schedule")
 
 
 def test_the_authors_linear_example_reaches_one_at_update_1167() -> None:
-    schedule = LinearSchedule(base_rate=0.3, slope=6e-4)
-    assert schedule.replacing_steps(5000) == 1167
-    assert schedule.rate_at(0, 5000) == pytest.approx(0.3)
-    assert schedule.rate_at(1000, 5000) == pytest.approx(0.9)
-    assert schedule.rate_at(1166, 5000) < 1.0
-    assert schedule.rate_at(1167, 5000) == 1.0
+    linear = schedule("linear", base_rate=0.3, slope=6e-4)
+    assert replacing_steps(linear, 5000) == 1167
+    assert rate(linear, 0, 5000) == pytest.approx(0.3)
+    assert rate(linear, 1000, 5000) == pytest.approx(0.9)
+    assert rate(linear, 1166, 5000) < 1.0
+    assert rate(linear, 1167, 5000) == 1.0
 
 
 @pytest.mark.parametrize(("base", "slope", "steps"), [(0.3, 0.1, 7), (0.1, 0.3, 3), (0.5, 0.2, 3), (0.9, 0.01, 10)])
 def test_a_slope_ends_the_replacing_phase_at_the_first_step_of_rate_one(base: float, slope: float, steps: int) -> None:
-    schedule = LinearSchedule(base_rate=base, slope=slope)
-    assert schedule.replacing_steps(100) == steps
-    assert schedule.rate_at(steps - 1, 100) < 1 - 1e-9
-    assert schedule.rate_at(steps, 100) == pytest.approx(1.0)
+    linear = schedule("linear", base_rate=base, slope=slope)
+    assert replacing_steps(linear, 100) == steps
+    assert rate(linear, steps - 1, 100) < 1 - 1e-9
+    assert rate(linear, steps, 100) == 1.0
 
 
 def test_linear_by_share() -> None:
-    schedule = LinearSchedule(base_rate=0.2, share=0.5)
-    assert schedule.replacing_steps(40) == 20
-    assert [schedule.rate_at(step, 40) for step in (0, 10, 20, 39)] == pytest.approx([0.2, 0.6, 1.0, 1.0])
+    linear = schedule("linear", base_rate=0.2, share=0.5)
+    assert replacing_steps(linear, 40) == 20
+    assert [rate(linear, step, 40) for step in (0, 10, 20, 39)] == pytest.approx([0.2, 0.6, 1.0, 1.0])
+
+
+def test_cosine_is_slow_at_both_ends() -> None:
+    cosine = schedule("cosine", base_rate=0.2, share=0.5)
+    assert replacing_steps(cosine, 40) == 20
+    expected = [0.2 + 0.8 * (1 - math.cos(math.pi * step / 20)) / 2 for step in (0, 5, 10, 15, 20)]
+    assert [rate(cosine, step, 40) for step in (0, 5, 10, 15, 20)] == pytest.approx(expected)
+    assert rate(cosine, 10, 40) == pytest.approx(0.6)
 
 
 def test_constant() -> None:
-    schedule = ConstantSchedule(rate=0.4, share=0.25)
-    assert [schedule.rate_at(step, 8) for step in range(4)] == [0.4, 0.4, 1.0, 1.0]
-    assert ConstantSchedule(rate=0.4, steps=2500).replacing_steps(4000) == 2500
-    assert ConstantSchedule(rate=0.4, steps=2500).replacing_steps(1000) == 1000
+    constant = schedule("constant", rate=0.4, share=0.25)
+    assert [rate(constant, step, 8) for step in range(4)] == [0.4, 0.4, 1.0, 1.0]
+    assert replacing_steps(schedule("constant", rate=0.4, steps=2500), 4000) == 2500
+    assert replacing_steps(schedule("constant", rate=0.4, steps=2500), 1000) == 1000
+    assert replacing_steps(schedule("constant", rate=1.0), 1000) == 0
+
+
+class Falling(Schedule):
+    """From 1 down: the anti-curriculum of the paper's ablation."""
+
+    name = "falling"
+    summary = "for tests"
+
+    def rate_at(self, step: int, total: int) -> float:
+        return 1 - step / total if step < total // 2 else 1.0
+
+
+def test_the_replacing_phase_of_any_schedule_ends_with_its_last_rate_below_one() -> None:
+    assert replacing_steps(Falling(None), 10) == 5
+
+
+@pytest.mark.parametrize("value", [0.0, -0.5, 1.5, math.nan])
+def test_what_is_no_rate_is_refused(value: float) -> None:
+    broken = Falling(None)
+    broken.rate_at = lambda step, total: value  # type: ignore[method-assign]
+    with pytest.raises(UserError, match=r"schedule 'falling' gives the rate .* at step 3 of 10"):
+        rate(broken, 3, 10)
+
+
+def test_a_recipe_names_a_schedule_with_its_options() -> None:
+    config = TheseusConfig.model_validate({"successor_blocks": 3, "schedule": {"name": "cosine", "base_rate": 0.5}})
+    assert config.schedule.name == "cosine"
+    assert config.model_dump(mode="json")["schedule"] == {
+        "name": "cosine", "base_rate": 0.5, "share": pytest.approx(2 / 3),
+    }  # fmt: skip
+    assert TheseusConfig.model_json_schema()["properties"]["schedule"]["required"] == ["name"]
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"name": "linaer"}, "no schedule named 'linaer' is installed: did you mean 'linear'?"),
+        ({"base_rate": 0.3}, "schedule.name is missing: choose one of constant, cosine, linear"),
+        ({"name": "linear", "slop": 1}, "unknown key 'schedule.slop': did you mean 'slope'?"),
+        ({"name": "constant", "rate": 0}, "schedule.rate: input should be greater than or equal to 0.01"),
+    ],
+)
+def test_a_wrong_section_is_one_line(section: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        TheseusConfig.model_validate({"successor_blocks": 3, "schedule": section})
+    assert str(caught.value).startswith(message)

@@ -1,53 +1,81 @@
 from __future__ import annotations
 
 import pytest
-from transformers import AutoConfig, AutoModelForSequenceClassification
+from torch import nn
 
-from tests.tiny import tiny_config
+from tests.support_models import CONFIGS, deep, head_of, random_model
+from tests.tiny import DEPTHS
 from theseus_plugin.errors import UserError
-from theseus_plugin.surgery.stack import SUPPORTED, find_stack, number_blocks
+from theseus_plugin.surgery.stack import find_stacks, shortened
 
-HOMES = {"bert": "bert.encoder.layer", "roberta": "roberta.encoder.layer", "distilbert": "distilbert.transformer.layer"}
+HOMES = {
+    "bert": ["bert.encoder.layer"],
+    "roberta": ["roberta.encoder.layer"],
+    "xlm-roberta": ["roberta.encoder.layer"],
+    "distilbert": ["distilbert.transformer.layer"],
+    "electra": ["electra.encoder.layer"],
+    "mpnet": ["mpnet.encoder.layer"],
+    "deberta": ["deberta.encoder.layer"],
+    "deberta-v2": ["deberta.encoder.layer"],
+    "modernbert": ["model.layers"],
+    "vit": ["vit.layers"],
+    "gpt2": ["transformer.h"],
+    "llama": ["model.layers"],
+    "qwen2": ["model.layers"],
+    "t5": ["transformer.encoder.block", "transformer.decoder.block"],
+    "bart": ["model.encoder.layers", "model.decoder.layers"],
+}
+
+
+def test_every_architecture_of_the_tests_has_a_row() -> None:
+    assert set(CONFIGS) - {"albert", "fnet"} == set(HOMES)
 
 
 @pytest.mark.parametrize("kind", HOMES)
-def test_finds_the_blocks(kind: str) -> None:
-    model = AutoModelForSequenceClassification.from_config(tiny_config(kind, layers=4))
-    assert find_stack(model).blocks == list(model.get_submodule(HOMES[kind]))
+def test_finds_the_stacks(kind: str) -> None:
+    """Also with as many heads as blocks: a field of the same value is no depth."""
+    for depth in (2, 3):
+        model = random_model(kind, head_of(kind), **deep(kind, 3) if depth == 3 else {})
+        stacks = find_stacks(model)
+        assert [stack.path for stack in stacks] == HOMES[kind]
+        assert [stack.depth_field for stack in stacks] == DEPTHS.get(kind, ["num_hidden_layers"])
+        assert [stack.name for stack in stacks] == (["encoder", "decoder"] if len(stacks) == 2 else ["blocks"])
+        assert all(len(stack.blocks(model)) == stack.depth for stack in stacks)
 
 
-def test_put_changes_what_runs_and_the_depth() -> None:
-    model = AutoModelForSequenceClassification.from_config(tiny_config("distilbert", layers=4))
-    stack = find_stack(model)
-    kept = stack.blocks[1:3]
-    stack.put(kept)
+def test_stacks_of_different_depth() -> None:
+    stacks = find_stacks(random_model("t5", num_layers=3, num_decoder_layers=2))
+    assert [(stack.name, stack.depth) for stack in stacks] == [("encoder", 3), ("decoder", 2)]
+
+
+def test_put_changes_what_runs() -> None:
+    model = random_model("distilbert", n_layers=4)
+    (stack,) = find_stacks(model)
+    kept = list(stack.blocks(model))[1:3]
+    stack.put(model, kept)
     assert list(model.distilbert.transformer.layer) == kept
-    assert model.config.n_layers == 2
-    assert model.config.to_dict()["n_layers"] == 2
+    assert model.config.n_layers == 4
 
 
-def test_holding_puts_everything_back_even_after_an_error() -> None:
-    model = AutoModelForSequenceClassification.from_config(tiny_config("bert", layers=4))
-    stack = find_stack(model)
-    before = stack.blocks
-    with pytest.raises(ZeroDivisionError), stack.holding(before[:1]):
-        assert model.config.num_hidden_layers == 1
-        raise ZeroDivisionError
-    assert stack.blocks == before
-    assert model.config.num_hidden_layers == 4
+def test_a_config_for_fewer_blocks() -> None:
+    config = random_model("modernbert", num_hidden_layers=6).config
+    kinds = list(config.layer_types)
+    assert len(set(kinds)) == 2
+    shorter = shortened(config, {"num_hidden_layers": [0, 3, 5]})
+    assert shorter.num_hidden_layers == 3
+    assert shorter.layer_types == [kinds[0], kinds[3], kinds[5]]
+    assert config.layer_types == kinds, "the deeper model's config is not touched"
+    other = shortened(config, {"num_hidden_layers": [0, 1, 2]}, {"num_hidden_layers": [1, 3, 4]})
+    assert other.layer_types == [kinds[1], kinds[3], kinds[4]]
 
 
-def test_number_blocks() -> None:
-    model = AutoModelForSequenceClassification.from_config(tiny_config("bert", layers=4))
-    blocks = find_stack(model).blocks[2:]
-    number_blocks(blocks)
-    assert [block.attention.self.layer_idx for block in blocks] == [0, 1]
+def test_shared_weights_are_refused_in_words() -> None:
+    with pytest.raises(UserError, match="architecture 'albert' cannot be compressed by replacing: its layers share"):
+        find_stacks(random_model("albert"))
 
 
-def test_an_unknown_architecture_is_refused_with_the_known_ones() -> None:
-    config = AutoConfig.for_model(
-        "albert", hidden_size=16, embedding_size=16, num_attention_heads=2, intermediate_size=16, vocab_size=30
-    )
-    with pytest.raises(UserError, match="architecture 'albert' is not supported; supported: bert, ") as caught:
-        find_stack(AutoModelForSequenceClassification.from_config(config))
-    assert all(kind in str(caught.value) for kind in SUPPORTED)
+def test_no_stack_is_refused() -> None:
+    model = random_model("bert")
+    model.bert.encoder.layer = nn.Sequential(*model.bert.encoder.layer)
+    with pytest.raises(UserError, match=r"architecture 'bert' .* no list of blocks in it follows a field"):
+        find_stacks(model)

@@ -12,9 +12,9 @@ from safetensors.numpy import load_file
 from tests.tiny import save_tiny
 from theseus_plugin import compress, fit, load_recipe
 from theseus_plugin.registry import create
-from theseus_plugin.training import loop
 from theseus_plugin.training.evaluation import evaluate
 from theseus_plugin.training.run import TrainingRun
+from theseus_plugin.training.stepping import Stepper
 
 
 def weights(result: Any) -> dict[str, np.ndarray]:
@@ -60,13 +60,14 @@ def test_accumulated_batches_weigh_as_one(
         "task": recipe["task"] | {"train": str(tmp_path / "same.csv"), "labels": ["0", "1"]},
     }
     gradients: list[dict[str, np.ndarray]] = []
-    update = loop._Run._update
+    update = Stepper.update
 
-    def spy(self: Any, phase: Any, model: Any) -> None:
-        gradients.append({name: p.grad.numpy().copy() for name, p in model.named_parameters() if p.grad is not None})
-        update(self, phase, model)
+    def spy(self: Stepper, phase: Any) -> None:
+        named = phase.model.named_parameters()
+        gradients.append({name: p.grad.numpy().copy() for name, p in named if p.grad is not None})
+        update(self, phase)
 
-    monkeypatch.setattr(loop._Run, "_update", spy)
+    monkeypatch.setattr(Stepper, "update", spy)
     for batch_size, accumulation in ((16, 1), (8, 2)):
         chosen = {"batch_size": batch_size, "gradient_accumulation": accumulation, "max_steps": 1}
         fit(recipe | {"predecessor": str(tmp_path / f"fit-{batch_size}"), "fit": recipe["fit"] | chosen})

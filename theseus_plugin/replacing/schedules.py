@@ -1,56 +1,114 @@
-"""How the replacing rate `p` moves with the optimizer steps (BERT-of-Theseus, sections 3.2 and 3.3)."""
+"""How the replacing rate `p` moves with the optimizer steps (BERT-of-Theseus, sections 3.2 and 3.3).
+
+A schedule is a plugin of the group `model_compression.schedules`; see `theseus_plugin.contract.Schedule`.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from theseus_plugin.contract import Schedule
+from theseus_plugin.errors import UserError
 from theseus_plugin.validation import Options
 
 Rate = Annotated[float, Field(ge=0.01, le=1)]
 Share = Annotated[float, Field(gt=0, le=1)]
 
 
-class ConstantSchedule(Options):
-    """One rate for the whole replacing phase."""
+class ConstantOptions(Options):
+    """Options of `constant`."""
 
-    name: Literal["constant"] = "constant"
     rate: Rate = Field(0.5, description="p in the replacing phase")
     share: Share = Field(2 / 3, description="Share of all optimizer steps that the replacing phase takes")
     steps: int | None = Field(None, ge=1, description="Its optimizer steps; replaces share")
 
-    def replacing_steps(self, total: int) -> int:
-        """Optimizer steps with p < 1, of `total`."""
-        return min(total, self.steps or round(self.share * total))
+
+class Constant(Schedule):
+    """One rate for the whole replacing phase."""
+
+    name: ClassVar[str] = "constant"
+    summary: ClassVar[str] = "one rate, then 1"
+    Config = ConstantOptions
+    config: ConstantOptions
 
     def rate_at(self, step: int, total: int) -> float:
-        """P after `step` optimizer steps of `total`."""
-        return self.rate if step < self.replacing_steps(total) else 1.0
+        """See `Schedule.rate_at`."""
+        steps = self.config.steps or round(self.config.share * total)
+        return self.config.rate if step < steps else 1.0
 
 
-class LinearSchedule(Options):
-    """The paper's curriculum: p = min(1, slope * step + base_rate)."""
+class LinearOptions(Options):
+    """Options of `linear`."""
 
-    name: Literal["linear"] = "linear"
     base_rate: Rate = Field(0.3, description="p at the first step")
     share: Share = Field(2 / 3, description="Share of all optimizer steps after which p is 1")
     slope: float | None = Field(None, gt=0, description="Growth of p per optimizer step; replaces share")
 
-    def replacing_steps(self, total: int) -> int:
-        """Optimizer steps with p < 1, of `total`: the paper's (1 - b) / k, rounded up."""
-        if self.slope is None:
-            return round(self.share * total)
-        # the tolerance keeps (1 - 0.3) / 0.1 at 7 steps in floating point
-        return min(total, math.ceil((1 - self.base_rate) / self.slope - 1e-9))
+
+class Linear(Schedule):
+    """The paper's curriculum: p = min(1, slope * step + base_rate)."""
+
+    name: ClassVar[str] = "linear"
+    summary: ClassVar[str] = "the paper's curriculum: p grows by the same amount in every step"
+    Config = LinearOptions
+    config: LinearOptions
 
     def rate_at(self, step: int, total: int) -> float:
-        """P after `step` optimizer steps of `total`."""
-        steps = self.replacing_steps(total)
-        if self.slope is None:
-            return 1.0 if step >= steps else self.base_rate + (1 - self.base_rate) * step / steps
-        return min(1.0, self.slope * step + self.base_rate)
+        """See `Schedule.rate_at`."""
+        base, slope = self.config.base_rate, self.config.slope
+        if slope is not None:
+            return min(1.0, slope * step + base)
+        return base + (1 - base) * _progress(step, self.config.share, total)
 
 
-Schedule = Annotated[ConstantSchedule | LinearSchedule, Field(discriminator="name")]
+class CosineOptions(Options):
+    """Options of `cosine`."""
+
+    base_rate: Rate = Field(0.3, description="p at the first step")
+    share: Share = Field(2 / 3, description="Share of all optimizer steps after which p is 1")
+
+
+class Cosine(Schedule):
+    """From the base rate to 1 along half a cosine wave: slow at both ends, fast in between."""
+
+    name: ClassVar[str] = "cosine"
+    summary: ClassVar[str] = "p grows along half a cosine wave, slowly at both ends"
+    Config = CosineOptions
+    config: CosineOptions
+
+    def rate_at(self, step: int, total: int) -> float:
+        """See `Schedule.rate_at`."""
+        done = _progress(step, self.config.share, total)
+        return 1 - (1 - self.config.base_rate) * (1 + math.cos(math.pi * done)) / 2
+
+
+def rate(schedule: Schedule, step: int, total: int) -> float:
+    """The schedule's rate, 1 where it is 1 but for rounding.
+
+    Raises:
+        UserError: it gives something that is no rate.
+    """
+    value = schedule.rate_at(step, total)
+    if not 0 < value <= 1 + 1e-9:
+        raise UserError(
+            f"schedule {schedule.name!r} gives the rate {value!r} at step {step} of {total}: it must lie above 0"
+            " and be at most 1"
+        )
+    return 1.0 if value > 1 - 1e-9 else float(value)
+
+
+def replacing_steps(schedule: Schedule, total: int) -> int:
+    """Optimizer steps of the replacing phase, of `total`: up to the last one whose rate is below 1.
+
+    Raises:
+        UserError: as `rate`.
+    """
+    return next((step + 1 for step in reversed(range(total)) if rate(schedule, step, total) < 1), 0)
+
+
+def _progress(step: int, share: float, total: int) -> float:
+    """How far the replacing phase has come, from 0 to 1."""
+    return min(1.0, step / max(1, round(share * total)))

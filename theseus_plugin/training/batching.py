@@ -51,10 +51,20 @@ class SimilarLengthBatches(Sampler[list[int]]):
 def training_loader(
     data: TaskData, batch_size: int, processes: int, seed: int
 ) -> tuple[DataLoader[Features], SimilarLengthBatches]:
-    """Loader of the training split, and its sampler, whose `epoch` decides the order."""
+    """Loader of the training split, and its sampler, whose `epoch` decides the order.
+
+    A loader draws a seed whenever it starts over. From a generator of its own: else a resumed run, which starts over at
+    another time, would have other dropout.
+    """
     examples = data.splits["train"]
     sampler = SimilarLengthBatches(_lengths(examples), batch_size, processes, seed)
-    return DataLoader(examples, batch_sampler=sampler, collate_fn=_tensors(data)), sampler  # type: ignore[arg-type]
+    loader: DataLoader[Features] = DataLoader(
+        examples,  # type: ignore[arg-type]
+        batch_sampler=sampler,
+        collate_fn=_tensors(data),
+        generator=torch.Generator(),
+    )
+    return loader, sampler
 
 
 def evaluation_loader(data: TaskData, split: str, batch_size: int) -> DataLoader[Features]:
@@ -62,7 +72,8 @@ def evaluation_loader(data: TaskData, split: str, batch_size: int) -> DataLoader
     examples = data.splits[split]
     lengths = _lengths(examples)
     by_length = sorted(range(len(examples)), key=lambda i: -lengths[i])
-    return DataLoader([examples[i] for i in by_length], batch_size=batch_size, collate_fn=_tensors(data))  # type: ignore[arg-type]
+    ordered = [examples[i] for i in by_length]
+    return DataLoader(ordered, batch_size=batch_size, collate_fn=_tensors(data), generator=torch.Generator())  # type: ignore[arg-type]
 
 
 def _lengths(examples: Sequence[Features]) -> list[int]:

@@ -33,5 +33,9 @@ class TrainingConfig(Options):
         "auto", description="auto: bf16 autocast where the hardware computes in it, else fp32"
     )
     seed: int = Field(42, ge=0, description="Of new weights, dropout, data order and replacing draws")
+    checkpoint_steps: int | None = Field(
+        None, ge=1, description="Optimizer steps between checkpoints; default: one after each evaluation"
+    )
+    resume: bool = Field(False, description="Continue an interrupted run of the same recipe from its last checkpoint")
     trackers: tuple[str, ...] = Field((), description="Experiment trackers by their Accelerate names, e.g. tensorboard")
     tracker_folder: str = Field("runs/trackers", description="Where trackers that write files put them")

@@ -3,41 +3,36 @@
 from __future__ import annotations
 
 import math
+import signal
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
 
 import torch
-from accelerate import Accelerator, DistributedDataParallelKwargs
+from accelerate import Accelerator
 from accelerate.utils import set_seed
 from torch import nn
+from transformers import PreTrainedModel
 
 from theseus_plugin.contract import TaskData
-from theseus_plugin.errors import UserError
-from theseus_plugin.training.batching import training_loader
+from theseus_plugin.errors import Interrupted
+from theseus_plugin.training.batches import BatchStream
+from theseus_plugin.training.checkpoints import Checkpoints
 from theseus_plugin.training.config import TrainingConfig
+from theseus_plugin.training.dropout import fast_dropout
 from theseus_plugin.training.evaluation import evaluate
+from theseus_plugin.training.interrupts import Interrupts
+from theseus_plugin.training.losing import process_loss_in_words, refuse_lost_numbers
 from theseus_plugin.training.optimisation import build_lr_schedule, build_optimizer
 from theseus_plugin.training.phase import Phase
 from theseus_plugin.training.progress import TrainingProgress
+from theseus_plugin.training.settings import trainable_settings
+from theseus_plugin.training.state import Outcome, Position, copied, load, save, weights_of
+from theseus_plugin.training.stepping import Passed, Stepper
 
 _READ_EVERY = 10
-"""Steps between two readings of the loss: each one waits for the device."""
-
-
-@dataclass
-class Outcome:
-    """What training came to."""
-
-    best_step: int = 0
-    best: dict[str, float] = field(default_factory=dict)
-    """Validation metrics of the best evaluation, in the precision of training."""
-    weights: dict[str, torch.Tensor] = field(default_factory=dict)
-    """State of the resulting model at the best evaluation, on the CPU."""
-    evaluations: list[dict[str, Any]] = field(default_factory=list)
-    phases: list[dict[str, Any]] = field(default_factory=list)
-    evaluation_seconds: float = 0.0
+"""Steps between two readings of the loss where each one would wait for the device."""
 
 
 class Loop:
@@ -46,133 +41,202 @@ class Loop:
     The number of steps is known as soon as the loop is built, so that a method can divide it into phases.
     """
 
-    def __init__(self, data: TaskData, config: TrainingConfig, accelerator: Accelerator) -> None:
+    def __init__(
+        self, data: TaskData, config: TrainingConfig, accelerator: Accelerator, checkpoints: Checkpoints
+    ) -> None:
         self.data = data
         self.config = config
         self.accelerator = accelerator
-        loader, self._sampler = training_loader(data, config.batch_size, accelerator.num_processes, config.seed)
-        self._loader = accelerator.prepare_data_loader(loader)
-        steps_per_epoch = math.ceil(len(self._loader) / config.gradient_accumulation)
+        self.checkpoints = checkpoints
+        self.batches = BatchStream(data, config, accelerator)
+        steps_per_epoch = math.ceil(len(self.batches) / config.gradient_accumulation)
         self.steps = config.max_steps or max(1, round(config.epochs * steps_per_epoch))
         self.eval_steps = config.eval_steps or math.ceil(self.steps / 10)
 
     def run(self, phases: Sequence[Phase], parameters: Iterable[nn.Parameter]) -> Outcome:
-        """Train. `parameters` are all that any phase trains; one without a gradient is left as it is.
+        """Train, from the last checkpoint where the run is to be resumed and there is one.
+
+        Args:
+            phases: in order; their steps add up to `steps`.
+            parameters: all that any phase trains; one without a gradient is left as it is.
 
         Raises:
-            UserError: the loss is no longer a number.
+            UserError: the loss is no longer a number, or the checkpoint is of another recipe.
+            Interrupted: a signal asked to stop; a checkpoint was written.
+            ProcessLost: another process of the run died.
         """
         set_seed(self.config.seed, device_specific=True)
         optimizer = self.accelerator.prepare_optimizer(build_optimizer(parameters, self.config))
         lr_schedule = build_lr_schedule(optimizer.optimizer, self.config, self.steps)
-        run = _Run(self, optimizer, lr_schedule, TrainingProgress(self.steps, self.accelerator.is_main_process))
-        with run.progress:
-            for phase in phases:
-                run.train(phase)
+        stepper = Stepper(self.accelerator, optimizer, lr_schedule, self.config.max_grad_norm)
+        run = _Run(self, phases, stepper)
+        with ExitStack() as stack:
+            stack.enter_context(process_loss_in_words(self.accelerator.num_processes, run.where_it_stands))
+            stack.enter_context(run.interrupts)
+            stack.enter_context(run.progress)
+            if self.accelerator.device.type == "cpu":
+                stack.enter_context(fast_dropout())
+            if self.config.resume:
+                run.resume()
+            for number in range(len(phases)):
+                run.train(number)
         return run.outcome
-
-    def batches(self) -> Iterator[dict[str, torch.Tensor]]:
-        """Training batches without end, each epoch in an order of its own."""
-        while True:
-            yield from self._loader
-            self._sampler.epoch += 1
 
 
 class _Run:
     """The moving parts of one `Loop.run`."""
 
-    def __init__(self, loop: Loop, optimizer: Any, lr_schedule: Any, progress: TrainingProgress) -> None:
+    def __init__(self, loop: Loop, phases: Sequence[Phase], stepper: Stepper) -> None:
         self.loop = loop
+        self.config = loop.config
         self.accelerator = loop.accelerator
-        self.optimizer = optimizer
-        self.lr_schedule = lr_schedule
-        self.progress = progress
+        self.phases = phases
+        self.stepper = stepper
+        self.interrupts = Interrupts()
+        self.progress = TrainingProgress(loop.steps, loop.checkpoints.console)
         self.outcome = Outcome()
-        self.batches = loop.batches()
-        self.step = 0
-        self.micro_step = 0
+        self.position = Position()
+        self.began = time.perf_counter()
         self.losses: list[torch.Tensor] = []
         self.loss = math.nan
+        self.on_cpu = loop.accelerator.device.type == "cpu"
+        self.saved: int | None = None
 
-    def train(self, phase: Phase) -> None:
-        """All steps of one phase."""
-        began, evaluation_before = time.perf_counter(), self.outcome.evaluation_seconds
+    def train(self, number: int) -> None:
+        """What is left of a phase."""
+        phase = self.phases[number]
+        end = sum(one.steps for one in self.phases[: number + 1])
+        with trainable_settings(phase.model):
+            if number >= self.position.finished:
+                self._begin(phase)
+                while self.position.step < end:
+                    self._step(phase)
+                self._read_clock()
+                self.position.finished = number + 1
+            phase.finish(self._metrics)
+
+    def resume(self) -> None:
+        """Go back to the newest checkpoint, if there is one."""
+        folder = self.loop.checkpoints.newest()
+        if folder is None:
+            self.progress.say("no checkpoint to resume from: starting at the first step")
+            return
+        # the result of every phase has the same parameters: which phase is asked for it does not matter
+        self.position, self.outcome, more = load(folder, self.phases[-1].outcome)
+        for phase, state in zip(self.phases, more["phases"], strict=True):
+            phase.restore(state)
+        self.stepper.lr_schedule.load_state_dict(more["lr_schedule"])
+        self.loss = more["loss"]
+        self.loop.batches.start_at(**more["data"])
+        self.accelerator.load_state(str(folder))
+        self.saved = self.position.step
+        self.outcome.resumed_at.append(self.position.step)
+        self.progress.say(f"resuming after step {self.position.step}, from {folder}")
+
+    def where_it_stands(self) -> str:
+        """The last good checkpoint, for a message that ends the run."""
+        if self.saved is None:
+            return "there was no checkpoint yet"
+        return f"the last good checkpoint is that of step {self.saved}, in {self.loop.checkpoints.folder}"
+
+    def _begin(self, phase: Phase) -> None:
+        if not self.outcome.phases or self.outcome.phases[-1]["name"] != phase.name:
+            self.outcome.phases.append({"name": phase.name, "steps": phase.steps, "seconds": 0.0})
+        self.began = time.perf_counter()
         phase.start()
+        phase.model.train()
         self.progress.begins(phase.name, phase.steps, phase.model)
-        model = self._prepare(phase)
-        end = self.step + phase.steps
-        while self.step < end:
-            self._forward_backward(phase, model)
-            if self.accelerator.sync_gradients:
-                self._update(phase, model)
-                self._after_step(phase)
-        # The next phase wraps the same weights anew; two wrappers would both reduce their gradients.
-        self.accelerator.unwrap_model(model, keep_fp32_wrapper=False)
-        del model
-        self.accelerator.free_memory()
-        seconds = time.perf_counter() - began - (self.outcome.evaluation_seconds - evaluation_before)
-        self.outcome.phases.append({"name": phase.name, "steps": phase.steps, "seconds": round(seconds, 2)})
 
-    def _prepare(self, phase: Phase) -> nn.Module:
-        handler = self.accelerator.ddp_handler or DistributedDataParallelKwargs()
-        handler.find_unused_parameters = phase.unused_parameters
-        self.accelerator.ddp_handler = handler
-        model: nn.Module = self.accelerator.prepare_model(phase.model)
-        return model.train()
+    def _read_clock(self) -> None:
+        """Add the seconds since the last reading to the phase; evaluations read it before and start it anew after."""
+        now = time.perf_counter()
+        self.outcome.phases[-1]["seconds"] = round(self.outcome.phases[-1]["seconds"] + now - self.began, 3)
+        self.began = now
 
-    def _forward_backward(self, phase: Phase, model: nn.Module) -> None:
-        batch = next(self.batches)
-        phase.before_forward(self.step, self.micro_step)
-        self.micro_step += 1
-        with self.accelerator.accumulate(model):
-            loss = model(**batch).loss
-            self.accelerator.backward(loss)
-        self.losses.append(loss.detach())
+    def _step(self, phase: Phase) -> None:
+        batches = self.loop.batches.take(self.config.gradient_accumulation)
+        asked = self.interrupts.received is not None
+        passed = self.stepper.passes(phase, batches, self.position.step, self.position.micro_step, asked)
+        self.losses.append(passed.loss)
+        if self.on_cpu:
+            self._check(passed)
+        self.stepper.update(phase)
+        self.position.step += 1
+        self.position.micro_step += len(batches)
+        self._after_step(phase, passed)
 
-    def _update(self, phase: Phase, model: nn.Module) -> None:
-        if self.loop.config.max_grad_norm is not None:
-            self.accelerator.clip_grad_norm_(model.parameters(), self.loop.config.max_grad_norm)
-        self.optimizer.step()
-        self.lr_schedule.step()
-        # Not the optimizer's zero_grad: a method may let gradients reach parameters that no optimizer holds.
-        model.zero_grad(set_to_none=True)
-        self.step += 1
-
-    def _after_step(self, phase: Phase) -> None:
-        evaluating = self.step % self.loop.eval_steps == 0 or self.step == self.loop.steps
-        if evaluating or self.step % _READ_EVERY == 0:
-            self._read_loss()
-            figures = {**phase.figures(), "loss": self.loss, **self._headline()}
-            self.progress.update(phase.name, self.step, figures)
-            self.accelerator.log({**figures, "learning_rate": self.lr_schedule.get_last_lr()[0]}, step=self.step)
+    def _after_step(self, phase: Phase, passed: Passed) -> None:
+        step = self.position.step
+        last = step == self.loop.steps
+        evaluating = step % self.loop.eval_steps == 0 or last
+        saving = last or (step % self.config.checkpoint_steps == 0 if self.config.checkpoint_steps else evaluating)
+        reading = evaluating or saving or step % _READ_EVERY == 0
+        stopping = (self.on_cpu or reading) and bool(passed.stop > 0)
+        if reading or stopping:
+            if not self.on_cpu:
+                self._check(passed)
+            self._report(phase)
         if evaluating:
             self._evaluate(phase)
+        if saving or stopping:
+            self._save(phase)
+        if stopping and not last:
+            received = self.interrupts.received or signal.SIGTERM
+            raise Interrupted(
+                f"stopped by {signal.Signals(received).name} after step {step} of {self.loop.steps};"
+                f" {self.where_it_stands()}: continue with --resume",
+                received,
+            )
 
-    def _read_loss(self) -> None:
+    def _check(self, passed: Passed) -> None:
+        precision = {"no": "fp32"}.get(self.accelerator.mixed_precision, self.accelerator.mixed_precision)
+        rate = float(self.stepper.lr_schedule.get_last_lr()[0])
+        before = self.losses[-2].item() if len(self.losses) > 1 else self.loss
+        step = self.position.step + self.on_cpu
+        refuse_lost_numbers(passed.loss.item(), passed.norm.item(), before, step, rate, precision, self.where_it_stands)
+
+    def _report(self, phase: Phase) -> None:
         if self.losses:
             self.loss = torch.stack(self.losses).mean().item()
             self.losses.clear()
-        if not math.isfinite(self.loss):
-            raise UserError(
-                f"the loss became {self.loss} at step {self.step}: lower learning_rate, or train with precision: fp32"
-            )
-
-    def _headline(self) -> dict[str, float]:
         metric = self.loop.data.metric
-        return {metric: self.outcome.best[metric]} if self.outcome.best else {}
+        best = {metric: self.outcome.best[metric]} if self.outcome.best else {}
+        figures = {**phase.figures(), "loss": self.loss, **best}
+        self.progress.update(phase.name, self.position.step, figures)
+        rate = float(self.stepper.lr_schedule.get_last_lr()[0])
+        self.accelerator.log({**figures, "learning_rate": rate}, step=self.position.step)
 
     def _evaluate(self, phase: Phase) -> None:
-        began = time.perf_counter()
-        metric = self.loop.data.metric
-        with phase.result() as model:
-            metrics = evaluate(model, self.loop.data, self.accelerator, self.loop.config.eval_batch_size)
-            best = not self.outcome.best or metrics[metric] > self.outcome.best[metric]
-            if best:
-                self.outcome.best_step, self.outcome.best = self.step, metrics
-                self.outcome.weights = {k: v.detach().to("cpu", copy=True) for k, v in model.state_dict().items()}
+        self._read_clock()
+        metric, step = self.loop.data.metric, self.position.step
+        metrics = self._metrics(phase.outcome)
+        best = not self.outcome.best or metrics[metric] > self.outcome.best[metric]
+        if best:
+            self.outcome.best_step, self.outcome.best = step, metrics
+            self.outcome.weights = copied(weights_of(phase.outcome))
         phase.model.train()
         figures = {**phase.figures(), "loss": self.loss}
-        self.outcome.evaluations.append({"step": self.step, "phase": phase.name, **figures, **metrics})
-        self.progress.evaluated(phase.name, self.step, {**figures, **metrics}, best)
-        self.accelerator.log({f"validation/{name}": value for name, value in metrics.items()}, step=self.step)
-        self.outcome.evaluation_seconds += time.perf_counter() - began
+        self.outcome.evaluations.append({"step": step, "phase": phase.name, **figures, **metrics})
+        self.progress.evaluated(phase.name, step, {**figures, **metrics}, best)
+        self.accelerator.log({f"validation/{name}": value for name, value in metrics.items()}, step=step)
+        self.outcome.evaluation_seconds += time.perf_counter() - self.began
+        self.began = time.perf_counter()
+
+    def _metrics(self, model: PreTrainedModel) -> dict[str, float]:
+        with self.accelerator.autocast(), trainable_settings(model):
+            return evaluate(model, self.loop.data, self.accelerator, self.config.eval_batch_size)
+
+    def _save(self, phase: Phase) -> None:
+        self._read_clock()
+        more = {
+            "phases": [one.state() for one in self.phases],
+            "lr_schedule": self.stepper.lr_schedule.state_dict(),
+            "loss": self.loss,
+            "data": {"epoch": self.loop.batches.epoch, "taken": self.loop.batches.taken},
+        }
+
+        def write(folder: Path) -> None:
+            save(folder, self.accelerator, phase.outcome, self.position, self.outcome, more)
+
+        if self.loop.checkpoints.save(self.position.step, write):
+            self.saved = self.position.step

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable
+from typing import Any
 
 from transformers import PreTrainedModel
 
@@ -12,20 +13,22 @@ class Phase:
 
     Attributes:
         name: shown in the progress bar and in `result.json`.
-        model: the stock model that is called.
+        model: the model that is called.
         steps: optimizer steps of this phase.
-        unused_parameters: whether a forward pass may leave trainable parameters out, which DDP must be told.
     """
-
-    unused_parameters = False
 
     def __init__(self, name: str, model: PreTrainedModel, steps: int) -> None:
         self.name = name
         self.model = model
         self.steps = steps
 
+    @property
+    def outcome(self) -> PreTrainedModel:
+        """The model that would come out now; it is evaluated, and its weights are kept."""
+        return self.model
+
     def start(self) -> None:
-        """Called once, before the model is prepared for this phase."""
+        """Called once before the first step, also when a resumed run starts in the middle of this phase."""
 
     def before_forward(self, step: int, micro_step: int) -> None:
         """Called before each training forward.
@@ -39,6 +42,16 @@ class Phase:
         """Numbers of this phase to show and log beside the loss."""
         return {}
 
-    def result(self) -> AbstractContextManager[PreTrainedModel]:
-        """The model that would come out now, for as long as it is evaluated or copied."""
-        return nullcontext(self.model)
+    def finish(self, evaluate: Callable[[PreTrainedModel], dict[str, float]]) -> None:
+        """Called after the last step, and again when a resumed run finds this phase done.
+
+        Args:
+            evaluate: gives a model's validation metrics in the precision of training.
+        """
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint has to hold of this phase beside weights, as JSON."""
+        return {}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up the state of an interrupted run; called before `start`."""

@@ -10,6 +10,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import nn
 
 
+def training_console(shown: bool) -> Console:
+    """Standard error, of the process that is shown."""
+    return Console(stderr=True, quiet=not shown, highlight=False, soft_wrap=True)
+
+
 def in_words(figures: Mapping[str, float]) -> str:
     """`p 0.53  loss 0.412`."""
     return "  ".join(f"{name} {value:.4g}" for name, value in figures.items())
@@ -18,8 +23,8 @@ def in_words(figures: Mapping[str, float]) -> str:
 class TrainingProgress:
     """A bar with the phase, its figures and the time left on a terminal; a line per evaluation everywhere."""
 
-    def __init__(self, steps: int, shown: bool) -> None:
-        self._console = Console(stderr=True, quiet=not shown, highlight=False, soft_wrap=True)
+    def __init__(self, steps: int, console: Console) -> None:
+        self._console = console
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
@@ -27,7 +32,7 @@ class TrainingProgress:
             TextColumn("{task.fields[figures]}"),
             TimeRemainingColumn(),
             console=self._console,
-            disable=not (shown and self._console.is_terminal),
+            disable=console.quiet or not console.is_terminal,
         )
         self._steps = steps
         self._task = self._bar.add_task("", total=steps, figures="")
@@ -41,11 +46,15 @@ class TrainingProgress:
     ) -> None:
         self._bar.stop()
 
+    def say(self, line: str) -> None:
+        """Print a line that stays."""
+        self._console.print(line, markup=False)
+
     def begins(self, phase: str, steps: int, model: nn.Module) -> None:
         """Say what a phase trains and what it leaves alone."""
         sizes = [(p.numel(), p.requires_grad) for p in model.parameters()]
         trained = sum(size for size, trains in sizes if trains)
-        self._console.print(
+        self.say(
             f"{phase}: {steps} steps, training {trained:,} parameters, {sum(s for s, _ in sizes) - trained:,} frozen"
         )
 
@@ -54,6 +63,6 @@ class TrainingProgress:
         self._bar.update(self._task, completed=step, description=phase, figures=in_words(figures))
 
     def evaluated(self, phase: str, step: int, figures: Mapping[str, float], best: bool) -> None:
-        """Print a line that stays."""
+        """Print a line on an evaluation."""
         mark = "  (best so far)" if best else ""
-        self._console.print(f"step {step}/{self._steps}  {phase}  {in_words(figures)}{mark}", markup=False)
+        self.say(f"step {step}/{self._steps}  {phase}  {in_words(figures)}{mark}")

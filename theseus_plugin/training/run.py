@@ -10,7 +10,6 @@ from accelerate import Accelerator, PartialState
 from accelerate.state import AcceleratorState
 from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
 from accelerate.utils import parse_flag_from_env, set_seed
-from rich.console import Console
 from transformers import PreTrainedModel
 
 from theseus_plugin.checkpoint import count_parameters, load_model, load_tokenizer
@@ -20,10 +19,13 @@ from theseus_plugin.files import complete_folder, refuse_existing, write_json
 from theseus_plugin.provenance import environment
 from theseus_plugin.quiet import quiet
 from theseus_plugin.training.card import model_card
+from theseus_plugin.training.checkpoints import Checkpoints
 from theseus_plugin.training.config import TrainingConfig
 from theseus_plugin.training.evaluation import evaluate
-from theseus_plugin.training.loop import Loop, Outcome
+from theseus_plugin.training.loop import Loop
 from theseus_plugin.training.optimisation import resolve_precision
+from theseus_plugin.training.progress import training_console
+from theseus_plugin.training.state import Outcome, put_weights
 
 
 class TrainingRun:
@@ -61,6 +63,10 @@ class TrainingRun:
         self.config = config
         self.recipe = {"task": as_recipe(task), **options}
         self.accelerator = start_accelerator(config, self.recipe)
+        self.console = training_console(self.accelerator.is_main_process)
+        self.checkpoints = Checkpoints(output, self.recipe, self.accelerator, self.console)
+        if not config.resume:
+            self.checkpoints.refuse_existing()
         self.new_head = new_head
         with self.accelerator.main_process_first():
             self.data = task.load(source, new_head=new_head)
@@ -75,7 +81,7 @@ class TrainingRun:
 
     def loop(self) -> Loop:
         """The training loop over this run's data."""
-        return Loop(self.data, self.config, self.accelerator)
+        return Loop(self.data, self.config, self.accelerator, self.checkpoints)
 
     def evaluate(self, model: PreTrainedModel) -> dict[str, float]:
         """Validation metrics in fp32."""
@@ -99,7 +105,7 @@ class TrainingRun:
         Raises:
             UserError: the output cannot be written; nothing is left of it then.
         """
-        model.load_state_dict(outcome.weights)
+        put_weights(model, outcome.weights)
         after = self.evaluate(model)
         result = Result(
             kind=self.kind,
@@ -121,6 +127,7 @@ class TrainingRun:
                 (folder / "README.md").write_text(model_card(result, model.config), encoding="utf-8")
                 write_json(folder / "result.json", result)
         self.accelerator.wait_for_everyone()
+        self.checkpoints.clear()
         self.accelerator.end_training()
         return result
 
@@ -132,6 +139,7 @@ class TrainingRun:
             "seconds": round(time.perf_counter() - self.began, 1),
             "evaluation_seconds": round(outcome.evaluation_seconds, 1),
             "best_step": outcome.best_step,
+            "resumed_at": outcome.resumed_at,
             "evaluations": outcome.evaluations,
             **details,
         }
@@ -145,17 +153,18 @@ class TrainingRun:
         }
 
     def _say_truncated(self) -> None:
-        console = Console(stderr=True, quiet=not self.accelerator.is_main_process, highlight=False)
         for split, cut in self.data.truncated.items():
             if cut:
-                console.print(f"{split}: {cut:,} of {len(self.data.splits[split]):,} examples were cut to max_length")
+                self.console.print(
+                    f"{split}: {cut:,} of {len(self.data.splits[split]):,} examples were cut to max_length"
+                )
 
 
 def start_accelerator(config: TrainingConfig, recipe: dict[str, Any]) -> Accelerator:
-    """Accelerate as this run needs it: precision, accumulation, trackers.
+    """Accelerate as this run needs it: precision, processes, trackers.
 
     Raises:
-        UserError: a tracker that is unknown or not installed.
+        UserError: a tracker that is unknown or not installed, or a way of sharding that this loop does not have.
     """
     _check_trackers(config.trackers)
     AcceleratorState._reset_state()  # an earlier run in this process may have used another precision
@@ -165,7 +174,6 @@ def start_accelerator(config: TrainingConfig, recipe: dict[str, Any]) -> Acceler
     accelerator = Accelerator(
         cpu=cpu,
         mixed_precision="no" if precision == "fp32" else precision,
-        gradient_accumulation_steps=config.gradient_accumulation,
         log_with=list(config.trackers) or None,
         project_dir=config.tracker_folder if config.trackers else None,
     )

@@ -1,0 +1,92 @@
+"""The two phases of progressive module replacing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from transformers import PreTrainedModel
+
+from theseus_plugin.replacing.assembly import Assembly
+from theseus_plugin.replacing.config import TheseusConfig
+from theseus_plugin.replacing.schedules import rate
+from theseus_plugin.replacing.switch import Switch
+from theseus_plugin.training.phase import Phase
+
+
+class ReplacingPhase(Phase):
+    """p < 1: only the successor blocks train; the rest is frozen and gradients flow through it."""
+
+    def __init__(self, assembly: Assembly, config: TheseusConfig, steps: int, total: int) -> None:
+        super().__init__("replacing", assembly.predecessor, steps)
+        self.assembly = assembly
+        self.switch = Switch(assembly.modules, config.training.seed, config.mixing)
+        self.config = config
+        self.total = total
+        self.rate = rate(config.schedule, 0, total)
+        self.module_costs: list[dict[str, Any]] = []
+
+    @property
+    def outcome(self) -> PreTrainedModel:
+        """The successor as it is now."""
+        return self.assembly.successor
+
+    def start(self) -> None:
+        """Freeze all but the successor blocks."""
+        # With clip_scope "all" frozen weights get gradients too, which no optimizer step uses.
+        self.model.requires_grad_(self.config.clip_scope == "all")
+        self.assembly.successor_blocks.requires_grad_(True)
+
+    def before_forward(self, step: int, micro_step: int) -> None:
+        """Move the rate with the optimizer steps and draw."""
+        self.rate = rate(self.config.schedule, step, self.total)
+        self.switch.set(self.rate, micro_step)
+
+    def figures(self) -> dict[str, float]:
+        """The replacing rate of the last forward pass."""
+        return {"p": self.rate}
+
+    def finish(self, evaluate: Callable[[PreTrainedModel], dict[str, float]]) -> None:
+        """Measure what each module costs, if that is wanted, and let go of the predecessor's blocks."""
+        if self.config.module_costs and not self.module_costs:
+            self.module_costs = self._measure(evaluate)
+        self.assembly.drop_predecessor()
+
+    def state(self) -> dict[str, Any]:
+        """What a resumed run cannot compute anew."""
+        return {"decided": self.switch.decided, "replaced": self.switch.replaced, "module_costs": self.module_costs}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up the counts of an interrupted run."""
+        self.switch.decided, self.switch.replaced = state["decided"], state["replaced"]
+        self.module_costs = state["module_costs"]
+
+    def _measure(self, evaluate: Callable[[PreTrainedModel], dict[str, float]]) -> list[dict[str, Any]]:
+        """Validation metrics of the predecessor with none of its modules replaced, then with each one alone."""
+        modules = self.assembly.modules
+        rows = []
+        for name, only in [("none", None), *zip(self.assembly.module_names(), modules, strict=True)]:
+            for module in modules:
+                module.in_eval = module is only
+            rows.append({"module": name, **evaluate(self.model)})
+        for module in modules:
+            module.in_eval = True
+        return rows
+
+
+class SuccessorPhase(Phase):
+    """p = 1: the stock successor trains, its blocks alone or all of it."""
+
+    def __init__(self, assembly: Assembly, config: TheseusConfig, steps: int) -> None:
+        super().__init__("successor", assembly.successor, steps)
+        self.assembly = assembly
+        self.config = config
+
+    def start(self) -> None:
+        """Say what trains."""
+        self.model.requires_grad_(self.config.successor_phase == "all" or self.config.clip_scope == "all")
+        self.assembly.successor_blocks.requires_grad_(True)
+
+    def figures(self) -> dict[str, float]:
+        """The replacing rate is 1."""
+        return {"p": 1.0}

@@ -1,0 +1,156 @@
+"""Checkpoints of a run: folders that are complete or absent, of which a damaged one is noticed before it is used."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from accelerate import Accelerator
+from accelerate.utils import gather_object
+from rich.console import Console
+
+from theseus_plugin.errors import UserError
+from theseus_plugin.files import disk_trouble, read_json, sha256, write_json
+
+KEPT = 2
+"""How many of them stand at once: the newest, and the one before in case the newest is damaged."""
+_MANIFEST = "manifest.json"
+_FREE = {"resume", "checkpoint_steps", "trackers", "tracker_folder"}
+"""Options that may change when a run is resumed."""
+
+
+class Checkpoints:
+    """The checkpoints of the run that writes `output`: `output.checkpoints/step-N`, beside it, until it is written.
+
+    Args:
+        output: the folder that the run is going to write.
+        recipe: what the run was asked for; a run of another recipe cannot be continued.
+        accelerator: of the run; all of its processes write, the first one decides.
+        console: where to say what happened.
+    """
+
+    def __init__(self, output: str, recipe: dict[str, Any], accelerator: Accelerator, console: Console) -> None:
+        target = Path(output)
+        self.folder = target.with_name(f"{target.name}.checkpoints")
+        self._recipe = {**recipe, "processes": accelerator.num_processes}
+        self._accelerator = accelerator
+        self.console = console
+
+    def existing(self) -> list[Path]:
+        """Complete checkpoints, the newest first."""
+        found = self.folder.glob("step-*") if self.folder.is_dir() else ()
+        return sorted(found, key=lambda path: -int(path.name.removeprefix("step-")))
+
+    def refuse_existing(self) -> None:
+        """Say before any work starts that an interrupted run stands there.
+
+        Raises:
+            UserError: there is a checkpoint of an earlier run.
+        """
+        if newest := next(iter(self.existing()), None):
+            raise UserError(
+                f"{self.folder} holds an interrupted run of this output, at {newest.name.replace('-', ' ')}: continue"
+                " it with --resume, or remove the folder to start anew"
+            )
+
+    def newest(self) -> Path | None:
+        """The newest checkpoint that is whole; None: there is none. Damaged ones are named on the console.
+
+        Raises:
+            UserError: it is of another recipe.
+        """
+        for folder in self.existing():
+            damage = _damage(folder)
+            if damage is None:
+                self._refuse_other_recipe(read_json(folder / _MANIFEST)["recipe"])
+                return folder
+            self.console.print(f"checkpoint {folder} is damaged ({damage}): taking the one before")
+        return None
+
+    def save(self, step: int, write: Callable[[Path], None]) -> bool:
+        """Write a checkpoint: `write` puts the files of this process into a folder that only then gets its name.
+
+        Returns:
+            Whether it stands. Where the disk is full or refuses, those before it are kept, and the console says so.
+        """
+        partial = self.folder / f".step-{step}.partial"
+        if self._accelerator.is_main_process:
+            shutil.rmtree(partial, ignore_errors=True)
+        self._accelerator.wait_for_everyone()
+        trouble = self._try(lambda: write(_made(partial)))
+        if trouble is None:
+            trouble = self._try(lambda: self._complete(partial, step) if self._accelerator.is_main_process else None)
+        if trouble is None:
+            return True
+        if self._accelerator.is_main_process:
+            shutil.rmtree(partial, ignore_errors=True)
+        kept = ", ".join(path.name for path in self.existing()) or "none"
+        self.console.print(f"no checkpoint at step {step} ({trouble}): training goes on; kept: {kept}")
+        return False
+
+    def clear(self) -> None:
+        """Remove all of them."""
+        if self._accelerator.is_main_process:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _try(self, action: Callable[[], None]) -> str | None:
+        """What the file system of any process had against `action`."""
+        trouble = None
+        try:
+            action()
+        except Exception as error:
+            trouble = disk_trouble(error)
+            if trouble is None:
+                raise
+        return next((one for one in gather_object([trouble]) if one is not None), None)
+
+    def _complete(self, partial: Path, step: int) -> None:
+        hashes = {path.name: sha256(path) for path in sorted(partial.iterdir())}
+        write_json(partial / _MANIFEST, {"step": step, "recipe": self._recipe, "files": hashes})
+        target = self.folder / f"step-{step}"
+        shutil.rmtree(target, ignore_errors=True)
+        partial.rename(target)
+        for old in self.existing()[KEPT:]:
+            shutil.rmtree(old, ignore_errors=True)
+
+    def _refuse_other_recipe(self, recipe: dict[str, Any]) -> None:
+        before, now = _flat(recipe), _flat(self._recipe)
+        changed = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
+        if changed:
+            shown = ", ".join(f"{key} was {before.get(key)!r}" for key in changed[:3])
+            raise UserError(
+                f"{self.folder} is of another recipe ({shown}): continue with that one, or remove the folder to start"
+                " anew"
+            )
+
+
+def _damage(folder: Path) -> str | None:
+    try:
+        files = read_json(folder / _MANIFEST)["files"]
+    except (UserError, KeyError, TypeError):
+        return f"{_MANIFEST} cannot be read"
+    for name, expected in files.items():
+        try:
+            if sha256(folder / name) != expected:
+                return f"{name} is not what was written"
+        except OSError:
+            return f"{name} is missing"
+    return None
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {prefix.removesuffix("."): value}
+    return {
+        key: item
+        for name, inner in value.items()
+        if name not in _FREE
+        for key, item in _flat(inner, f"{prefix}{name}.").items()
+    }

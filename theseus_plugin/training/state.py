@@ -1,0 +1,88 @@
+"""Where a run stands: what it came to so far, and how that is kept in a checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from theseus_plugin.files import read_json, write_json
+
+
+@dataclass
+class Outcome:
+    """What training came to."""
+
+    best_step: int = 0
+    best: dict[str, float] = field(default_factory=dict)
+    """Validation metrics of the best evaluation, in the precision of training."""
+    weights: dict[str, Tensor] = field(default_factory=dict)
+    """Of the resulting model at the best evaluation, on the CPU; see `weights_of`."""
+    evaluations: list[dict[str, Any]] = field(default_factory=list)
+    phases: list[dict[str, Any]] = field(default_factory=list)
+    evaluation_seconds: float = 0.0
+    resumed_at: list[int] = field(default_factory=list)
+    """The steps at which an interrupted run was taken up."""
+
+
+@dataclass
+class Position:
+    """How far a run has come."""
+
+    step: int = 0
+    """Optimizer steps done."""
+    micro_step: int = 0
+    """Forward passes done on each process."""
+    finished: int = 0
+    """Phases done."""
+
+
+def weights_of(model: nn.Module) -> dict[str, Tensor]:
+    """Parameters and saved buffers by name, each tensor once where several names share it."""
+    saved = model.state_dict().keys()
+    named = dict(model.named_parameters()) | dict(model.named_buffers())
+    return {name: tensor.detach() for name, tensor in named.items() if name in saved}
+
+
+def copied(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Copies on the CPU."""
+    return {name: tensor.to("cpu", copy=True) for name, tensor in weights.items()}
+
+
+def put_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:
+    """Put what `weights_of` gave back into a model, in place."""
+    present = weights_of(model)
+    with torch.no_grad():
+        for name, tensor in weights.items():
+            present[name].copy_(tensor)
+
+
+def save(
+    folder: Path, accelerator: Accelerator, model: nn.Module, position: Position, outcome: Outcome, more: dict[str, Any]
+) -> None:
+    """Write the share of this process: through Accelerate the optimizer and the generators, here the rest.
+
+    Weights are safetensors, everything that is no tensor is JSON.
+    """
+    accelerator.save_state(str(folder))
+    if not accelerator.is_main_process:
+        return
+    save_file(
+        {name: tensor.cpu().contiguous() for name, tensor in weights_of(model).items()}, folder / "model.safetensors"
+    )
+    save_file(outcome.weights, folder / "best.safetensors")
+    facts = {name: value for name, value in vars(outcome).items() if name != "weights"}
+    write_json(folder / "state.json", {"position": asdict(position), "outcome": facts, **more})
+
+
+def load(folder: Path, model: nn.Module) -> tuple[Position, Outcome, dict[str, Any]]:
+    """Read what `save` wrote, but for Accelerate's part, and put the weights into `model`."""
+    put_weights(model, load_file(folder / "model.safetensors"))
+    content = read_json(folder / "state.json")
+    outcome = Outcome(**content.pop("outcome"), weights=load_file(folder / "best.safetensors"))
+    return Position(**content.pop("position")), outcome, content
