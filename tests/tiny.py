@@ -28,13 +28,12 @@ WORDS = [
 MAX_LENGTH = 64
 
 
+LLAMA = {"hidden_size": 32, "num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 64}
 SIZES: dict[str, dict[str, Any]] = {
     "distilbert": {"dim": 32, "n_heads": 2, "hidden_dim": 64},
     "gpt2": {"n_embd": 32, "n_head": 2, "n_positions": MAX_LENGTH},
-    **dict.fromkeys(
-        ("llama", "qwen2"),
-        {"hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 64, "num_key_value_heads": 1},
-    ),
+    "llama": LLAMA,
+    "qwen2": LLAMA,
     "t5": {"d_model": 32, "d_kv": 16, "d_ff": 64, "num_heads": 2},
     "bart": {
         "d_model": 32,

@@ -17,6 +17,9 @@ import click
 from theseus_plugin.errors import UserError
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print the record as JSON on standard output.")
+resume_option = click.option(
+    "--resume", is_flag=True, help="Continue an interrupted run from its last checkpoint, if there is one."
+)
 task_option = click.option(
     "--task", metavar="RECIPE", help="Recipe that names the task.  [default: the one in the model's own record]"
 )
@@ -66,17 +69,20 @@ def plugins(as_json: bool, check: bool) -> None:
 
 @app.command()
 @takes_recipe
-def fit(recipe: str, overrides: Sequence[str], as_json: bool) -> None:
+@resume_option
+def fit(recipe: str, overrides: Sequence[str], resume: bool, as_json: bool) -> None:
     """Fine-tune a predecessor: `model` of the recipe becomes `predecessor`."""
     from theseus_plugin import api
     from theseus_plugin import recipe as recipes
 
+    overrides = [*overrides, *["fit.resume=true"] * resume]
     _print_result(api.fit(recipes.load_recipe(recipe, overrides)), as_json)
 
 
 @app.command()
 @takes_recipe
-def compress(recipe: str, overrides: Sequence[str], as_json: bool) -> None:
+@resume_option
+def compress(recipe: str, overrides: Sequence[str], resume: bool, as_json: bool) -> None:
     """Compress: `predecessor` of the recipe becomes `successor`.
 
     On many devices: accelerate launch -m theseus_plugin compress RECIPE
@@ -84,6 +90,7 @@ def compress(recipe: str, overrides: Sequence[str], as_json: bool) -> None:
     from theseus_plugin import api
     from theseus_plugin import recipe as recipes
 
+    overrides = [*overrides, *["method.training.resume=true"] * resume]
     _print_result(api.compress(recipes.load_recipe(recipe, overrides)), as_json)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import hashlib
 import json
 import os
@@ -11,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from theseus_plugin.errors import UserError
 
@@ -40,6 +43,7 @@ def complete_folder(folder: str | Path) -> Iterator[Path]:
     target = Path(folder)
     refuse_existing(target)
     partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
+    _remove_abandoned(target)
     try:
         partial.mkdir(parents=True)
         yield partial
@@ -54,6 +58,14 @@ def complete_folder(folder: str | Path) -> Iterator[Path]:
         ) from error
 
 
+def _remove_abandoned(target: Path) -> None:
+    """What processes left that were killed while they wrote `target`."""
+    for left in target.parent.glob(f".{glob.escape(target.name)}.partial-*"):
+        process = left.name.rpartition("-")[2]
+        if not (process.isdigit() and psutil.pid_exists(int(process))):
+            shutil.rmtree(left, ignore_errors=True)
+
+
 def disk_trouble(error: BaseException) -> str | None:
     """Why the file system refused, or None for any other failure."""
     if isinstance(error, OSError) and error.errno in (
@@ -66,6 +78,9 @@ def disk_trouble(error: BaseException) -> str | None:
         return error.strerror or str(error)
     # safetensors writes in Rust and passes the system's error on as text
     if type(error).__name__ == "SafetensorError" and ("os error 28" in str(error) or "StorageFull" in str(error)):
+        return "No space left on device"
+    # and torch in C++, as that of the writer it could not finish
+    if isinstance(error, RuntimeError) and "PytorchStreamWriter" in str(error):
         return "No space left on device"
     return None
 

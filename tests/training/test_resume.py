@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -15,50 +17,48 @@ import pytest
 from safetensors.numpy import load_file
 
 from theseus_plugin import UserError, compress, load_recipe
+from theseus_plugin.replacing.phases import ReplacingPhase
 
-WORKER = """
-import os, signal, sys
+
+def die_at(where: str, number: int, how: signal.Signals) -> None:
+    """Let this process send itself a signal at a step, right after an evaluation, within the writing of a checkpoint,
+    between the phases, or while the result is written.
+    """
+    from theseus_plugin.training import loop, run, state
+
+    def at_step(training: Any, *_: Any) -> bool:
+        return bool(training.position.step == number)
+
+    def in_folder(_: Any, path: Path) -> bool:
+        return path.parent.name == f".step-{number}.partial"
+
+    owner, name, when, before = {
+        "step": (loop._Run, "_step", at_step, True),
+        "evaluation": (loop._Run, "_evaluate", at_step, False),
+        "writing": (state, "save_file", in_folder, False),
+        "between": (ReplacingPhase, "finish", lambda *_: True, True),
+        "publishing": (run, "model_card", lambda *_: True, True),
+    }[where]
+    original = getattr(owner, name)
+
+    def spied(*arguments: Any) -> Any:
+        now = when(*arguments)
+        if now and before:
+            os.kill(os.getpid(), how)
+        result = original(*arguments)
+        if now:
+            os.kill(os.getpid(), how)
+        return result
+
+    setattr(owner, name, spied)
+
+
+COMMAND = """
+import signal, sys
+from tests.training.test_resume import die_at
 from theseus_plugin import cli
-from theseus_plugin.training import checkpoints, loop, state
-
-where, number = os.environ["TEST_DIE"].split(":")
-
-def die(present):
-    if present == int(number):
-        os.kill(os.getpid(), getattr(signal, os.environ["TEST_SIGNAL"]))
-
-if where == "step":
-    step = loop._Run._step
-    def spy(self, phase):
-        die(self.position.step)
-        step(self, phase)
-    loop._Run._step = spy
-elif where == "evaluation":
-    evaluated = loop._Run._evaluate
-    def spy(self, phase):
-        evaluated(self, phase)
-        die(self.position.step)
-    loop._Run._evaluate = spy
-elif where == "writing":
-    write = state.save_file
-    def spy(tensors, path):
-        write(tensors, path)
-        die(int(path.parent.name.strip(".").split(".")[0].removeprefix("step-")))
-    state.save_file = spy
-elif where == "between":
-    finish = loop._Run._read_clock
-    def spy(self):
-        finish(self)
-        if sys._getframe(1).f_code.co_name == "train":
-            die(self.position.step)
-    loop._Run._read_clock = spy
-elif where == "publishing":
-    from theseus_plugin.training import run
-    card = run.model_card
-    def spy(*arguments):
-        die(int(number))
-        return card(*arguments)
-    run.model_card = spy
+where, number, how = sys.argv.pop(), sys.argv.pop(), sys.argv.pop()
+die_at(where, int(number), signal.Signals[how])
 cli.main()
 """
 
@@ -70,21 +70,34 @@ def training(**more: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def killed(recipe: dict[str, Any], tmp_path: Path) -> Any:
-    """Runs the command until it kills itself; gives the process."""
-
-    def run(where: str, name: str = "SIGKILL", *more: str) -> subprocess.CompletedProcess[str]:
-        file = tmp_path / "recipe.json"
-        file.write_text(json.dumps(recipe))
-        return subprocess.run(
-            [sys.executable, "-c", WORKER, "compress", str(file), *more],
-            env=os.environ | {"TEST_DIE": where, "TEST_SIGNAL": name},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
+def killed(recipe: dict[str, Any]) -> Callable[..., None]:
+    """Runs `compress` in a process that kills itself."""
     recipe["method"]["training"] = training()
+
+    def run(where: str, number: int, resume: bool = False) -> None:
+        def child() -> None:
+            die_at(where, number, signal.SIGKILL)
+            compress(load_recipe(recipe, [f"method.training.resume={str(resume).lower()}"]))
+
+        process = get_context("fork").Process(target=child)
+        process.start()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+        assert not Path(recipe["successor"]).exists()
+
+    return run
+
+
+@pytest.fixture
+def command(recipe: dict[str, Any], tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs the command as users do, in a process that sends itself a signal at a step."""
+    recipe["method"]["training"] = training()
+
+    def run(how: str, step: int, *more: str) -> subprocess.CompletedProcess[str]:
+        (tmp_path / "recipe.json").write_text(json.dumps(recipe))
+        arguments = ["compress", str(tmp_path / "recipe.json"), *more, how, str(step), "step"]
+        return subprocess.run([sys.executable, "-c", COMMAND, *arguments], capture_output=True, text=True, check=False)
+
     return run
 
 
@@ -113,27 +126,25 @@ def assert_the_same(one: dict[str, Any], other: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("where", "last"),
+    ("where", "number", "last"),
     [
-        ("step:2", None),  # before there is any checkpoint
-        ("step:6", 4),
-        ("step:13", 12),  # in the second epoch
-        ("between:16", 16),  # the replacing phase has 16 steps
-        ("step:17", 16),
-        ("step:23", 20),
-        ("evaluation:20", 16),  # just before the checkpoint of that step
-        ("writing:12", 8),
-        ("writing:16", 12),
-        ("publishing:0", 24),
+        ("step", 2, None),  # before there is any checkpoint
+        ("step", 6, 4),
+        ("step", 13, 12),  # in the second epoch
+        ("between", 16, 16),  # the replacing phase has 16 steps
+        ("step", 17, 16),
+        ("step", 23, 20),
+        ("evaluation", 20, 16),  # just before the checkpoint of that step
+        ("writing", 12, 8),
+        ("writing", 16, 12),
+        ("publishing", 24, 24),
     ],
 )
 def test_killed_and_resumed_it_is_bit_for_bit_the_same(
-    where: str, last: int | None, killed: Any, recipe: dict[str, Any]
+    where: str, number: int, last: int | None, killed: Any, recipe: dict[str, Any]
 ) -> None:
-    recipe["method"]["module_costs"] = where.startswith(("between", "step:17"))
-    process = killed(where)
-    assert process.returncode == -signal.SIGKILL, process.stderr
-    assert not Path(recipe["successor"]).exists()
+    recipe["method"]["module_costs"] = number in (16, 17)
+    killed(where, number)
     result = resumed(recipe)
     assert result["training"]["resumed_at"] == ([] if last is None else [last])
     assert_the_same(result, uninterrupted(recipe))
@@ -142,8 +153,8 @@ def test_killed_and_resumed_it_is_bit_for_bit_the_same(
 
 
 def test_killed_twice(killed: Any, recipe: dict[str, Any]) -> None:
-    assert killed("step:9").returncode == -signal.SIGKILL
-    assert killed("step:21", "SIGKILL", "--resume").returncode == -signal.SIGKILL
+    killed("step", 9)
+    killed("step", 21, resume=True)
     result = resumed(recipe)
     assert result["training"]["resumed_at"] == [8, 20]
     assert_the_same(result, uninterrupted(recipe))
@@ -152,15 +163,15 @@ def test_killed_twice(killed: Any, recipe: dict[str, Any]) -> None:
 def test_with_accumulation_and_an_epoch_that_ends_in_the_middle_of_a_step(killed: Any, recipe: dict[str, Any]) -> None:
     """12 batches an epoch, 5 a step: the third step takes 2 of the one and 3 of the next."""
     recipe["method"]["training"] = training(gradient_accumulation=5, max_steps=8, checkpoint_steps=1, eval_steps=8)
-    assert killed("step:3").returncode == -signal.SIGKILL
+    killed("step", 3)
     assert_the_same(resumed(recipe), uninterrupted(recipe))
 
 
 @pytest.mark.parametrize(("name", "status"), [("SIGTERM", 143), ("SIGINT", 130)])
 def test_a_signal_ends_the_run_after_its_step_with_a_checkpoint(
-    name: str, status: int, killed: Any, recipe: dict[str, Any]
+    name: str, status: int, command: Any, recipe: dict[str, Any]
 ) -> None:
-    process = killed("step:10", name)
+    process = command(name, 10)
     assert process.returncode == status
     checkpoints = Path(f"{recipe['successor']}.checkpoints")
     assert process.stderr.splitlines()[-1] == (
@@ -177,7 +188,7 @@ def test_a_signal_ends_the_run_after_its_step_with_a_checkpoint(
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(
     damage: str, killed: Any, recipe: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    killed("step:14")
+    killed("step", 14)
     newest = Path(f"{recipe['successor']}.checkpoints") / "step-12"
     file = newest / ("manifest.json" if damage == "manifest" else "optimizer.bin")
     content = bytearray(file.read_bytes())
@@ -194,23 +205,25 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(
 
 
 def test_an_interrupted_run_is_not_overwritten_by_accident(killed: Any, recipe: dict[str, Any]) -> None:
-    killed("step:14")
-    with pytest.raises(UserError, match=r"holds an interrupted run of this output, at step 12: continue it with --resume"):
+    killed("step", 14)
+    with pytest.raises(
+        UserError, match=r"holds an interrupted run of this output, at step 12: continue it with --resume"
+    ):
         compress(recipe)
     assert (Path(f"{recipe['successor']}.checkpoints") / "step-12").is_dir()
 
 
 def test_a_run_of_another_recipe_is_not_continued(killed: Any, recipe: dict[str, Any]) -> None:
-    killed("step:14")
+    killed("step", 14)
     recipe["method"]["training"]["learning_rate"] = 0.5
     with pytest.raises(UserError, match=r"is of another recipe \(method.training.learning_rate was 0.001\)"):
         resumed(recipe)
     assert (Path(f"{recipe['successor']}.checkpoints") / "step-12").is_dir()
 
 
-def test_the_command_resumes(killed: Any, recipe: dict[str, Any], tmp_path: Path) -> None:
-    killed("step:14")
-    process = killed("step:999", "SIGKILL", "--resume", "--json")
+def test_the_command_resumes(killed: Any, command: Any) -> None:
+    killed("step", 14)
+    process = command("SIGKILL", 999, "--resume", "--json")
     assert process.returncode == 0, process.stderr
     assert "resuming after step 12, from " in process.stderr
     assert json.loads(process.stdout)["training"]["resumed_at"] == [12]
