@@ -7,6 +7,7 @@ import glob
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -66,22 +67,22 @@ def _remove_abandoned(target: Path) -> None:
             shutil.rmtree(left, ignore_errors=True)
 
 
+_REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG}
+
+
 def disk_trouble(error: BaseException) -> str | None:
     """Why the file system refused, or None for any other failure."""
-    if isinstance(error, OSError) and error.errno in (
-        errno.ENOSPC,
-        errno.EDQUOT,
-        errno.EROFS,
-        errno.EACCES,
-        errno.EFBIG,
-    ):
+    if isinstance(error, OSError) and error.errno in _REFUSALS:
         return error.strerror or str(error)
     # safetensors writes in Rust and passes the system's error on as text
-    if type(error).__name__ == "SafetensorError" and ("os error 28" in str(error) or "StorageFull" in str(error)):
-        return "No space left on device"
-    # and torch in C++, as that of the writer it could not finish
-    if isinstance(error, RuntimeError) and "PytorchStreamWriter" in str(error):
-        return "No space left on device"
+    if type(error).__name__ == "SafetensorError":
+        number = re.search(r"os error (\d+)", str(error))
+        if number and int(number[1]) in _REFUSALS:
+            return os.strerror(int(number[1]))
+        return os.strerror(errno.ENOSPC) if "StorageFull" in str(error) else None
+    # and torch in C++, which tells only that it could not finish its archive
+    if isinstance(error, RuntimeError) and ("PytorchStreamWriter" in str(error) or "unexpected pos" in str(error)):
+        return "the disk is full or refuses to be written"
     return None
 
 

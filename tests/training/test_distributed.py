@@ -9,7 +9,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file
+
+from tests.conftest import write_reviews
+from tests.tiny import save_tiny
 
 LAUNCH = [str(Path(sys.executable).with_name("accelerate")), "launch", "--num_processes", "2", "--cpu"]
 TWO_RANKS = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
@@ -25,41 +30,66 @@ def run(*command: str) -> str:
 WORKER = """
 import json, os, sys
 from theseus_plugin.recipe import load_recipe
+from theseus_plugin.replacing.phases import ReplacingPhase
 from theseus_plugin.replacing.switch import Switch
-from theseus_plugin.training import run as training_run
-from theseus_plugin.training.evaluation import evaluate
 from theseus_plugin import compress
 
 recipe, folder = load_recipe(sys.argv[1]), sys.argv[2]
-record = {"draws": [], "modules": []}
-set_draw = Switch.set
+record = {"draws": [], "ran": []}
+set_draw, start, finish = Switch.set, ReplacingPhase.start, ReplacingPhase.finish
 
 def spy(self, rate, micro_step):
     chosen = set_draw(self, rate, micro_step)
     record["draws"].append([rate, micro_step, chosen])
     return chosen
 
-Switch.set = spy
-result = compress(recipe)
-record["result"] = result
+def note(self, block, what):
+    if self.going_on and block.training:
+        record["ran"].append(what)
+
+def watch(self):
+    start(self)
+    for place, slot in enumerate(self.model.bert.encoder.layer):
+        for name, block in slot.named_children():
+            block.register_forward_pre_hook(
+                lambda block, given, what=(place, name): note(self, block, what)
+            )
+    self.going_on = True
+
+def end(self, evaluate):
+    self.going_on = False
+    finish(self, evaluate)
+
+Switch.set, ReplacingPhase.start, ReplacingPhase.finish = spy, watch, end
+record["result"] = compress(recipe)
 with open(os.path.join(folder, f"rank{os.environ.get('RANK', '0')}.json"), "w") as file:
     json.dump(record, file)
 """
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory, predecessor: Path, reviews: dict[str, Any]) -> dict[str, Any]:
-    """The same run with one process of batch 16 and with two of batch 8: same examples in every step."""
+def still(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A predecessor without dropout: that of two processes cannot be the same."""
+    folder = tmp_path_factory.mktemp("still") / "bert"
+    return save_tiny(folder, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory, still: Path, reviews: dict[str, Any]) -> dict[str, Any]:
+    """The same run with one process of batch 16 and with two of batch 8, and with accumulation: the same examples and
+    draws in each of ten steps.
+    """
     folder = tmp_path_factory.mktemp("distributed")
     (folder / "worker.py").write_text(WORKER)
+    task = reviews | {"train": str(write_reviews(folder / "train.csv", 330, seed=4))}
     records: dict[str, Any] = {}
-    for name, batch_size in (("one", 16), ("two", 8)):
-        training = {"max_steps": 10, "batch_size": batch_size, "eval_steps": 5, "learning_rate": 1e-3,
-                    "precision": "fp32", "eval_batch_size": 4}  # fmt: skip
+    for name, batch_size, accumulation in (("one", 16, 1), ("two", 8, 1), ("one twice", 16, 2), ("two twice", 8, 2)):
+        training = {"max_steps": 10, "batch_size": batch_size, "eval_steps": 10, "learning_rate": 5e-4,
+                    "precision": "fp32", "eval_batch_size": 4, "gradient_accumulation": accumulation}  # fmt: skip
         recipe = {
-            "predecessor": str(predecessor),
+            "predecessor": str(still),
             "successor": str(folder / name),
-            "task": reviews,
+            "task": task,
             "method": {
                 "name": "theseus",
                 "successor_blocks": 3,
@@ -71,7 +101,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory, predecessor: Path, reviews: d
         path.write_text(json.dumps(recipe))
         (folder / f"{name}-records").mkdir()
         arguments = [str(folder / "worker.py"), str(path), str(folder / f"{name}-records")]
-        run(*(TWO_RANKS if name == "two" else [sys.executable]), *arguments)
+        run(*(TWO_RANKS if name.startswith("two") else [sys.executable]), *arguments)
         ranks = sorted((folder / f"{name}-records").iterdir())
         records[name] = [json.loads(rank.read_text()) for rank in ranks]
     return records
@@ -83,9 +113,38 @@ def test_every_rank_makes_the_same_draws_and_so_does_one_process(runs: dict[str,
     assert len({tuple(draw) for _, _, draw in runs["one"][0]["draws"]}) > 1
 
 
+def test_every_rank_runs_the_same_blocks_in_the_same_order(runs: dict[str, Any]) -> None:
+    ran = runs["two"][0]["ran"]
+    assert ran == runs["two"][1]["ran"] == runs["one"][0]["ran"]
+    for _, _, draw in runs["two"][0]["draws"]:
+        expected = [
+            [place, "successor" if draw[place // 2] else "predecessor"]
+            for place in range(6)
+            if not draw[place // 2] or place % 2 == 0
+        ]
+        assert ran[: len(expected)] == expected
+        ran = ran[len(expected) :]
+    assert not ran, "only draws run blocks of the replacing phase"
+
+
+@pytest.mark.parametrize("how", ["", " twice"])
+def test_two_processes_give_the_weights_of_one_with_twice_the_batch(runs: dict[str, Any], how: str) -> None:
+    """Modules that were drawn in one accumulated pass and not in the next included."""
+    one, two = (
+        load_file(Path(runs[name + how][0]["result"]["output"]) / "model.safetensors") for name in ("one", "two")
+    )
+    # A key's bias adds the same to all scores of a softmax: its gradient is nothing but rounding, which Adam enlarges.
+    apart = {name: np.abs(two[name] - one[name]).max() for name in one if not name.endswith("key.bias")}
+    assert {name: distance for name, distance in apart.items() if distance > 1e-5} == {}
+    start = load_file(Path(runs["one"][0]["result"]["model"]) / "model.safetensors")
+    assert max(np.abs(one[name] - start[name]).max() for name in one) > 1e-3
+
+
 def test_the_rate_does_not_run_faster_with_two_processes(runs: dict[str, Any]) -> None:
     rates = [rate for rate, _, _ in runs["two"][0]["draws"]]
     assert rates == pytest.approx([0.3 + 0.1 * step for step in range(7)])
+    twice = [rate for rate, _, _ in runs["two twice"][0]["draws"]]
+    assert twice == pytest.approx([0.3 + 0.1 * step for step in range(7) for _ in range(2)])
 
 
 def test_metrics_count_each_example_once(runs: dict[str, Any]) -> None:
@@ -115,3 +174,52 @@ def test_a_mistake_is_one_line_from_one_process(recipe: dict[str, Any], tmp_path
     )
     assert process.returncode != 0
     assert process.stderr.count("unknown key 'method.sucessor_phase': did you mean 'successor_phase'?") == 1
+
+
+def start(recipe: dict[str, Any], folder: Path, rank: int, step: int, how: str) -> subprocess.CompletedProcess[str]:
+    """Two processes, of which one sends itself a signal."""
+    recipe["method"]["training"] |= {"max_steps": 60, "checkpoint_steps": 5, "eval_steps": 60}
+    (folder / "recipe.json").write_text(json.dumps(recipe))
+    (folder / "worker.py").write_text(DYING.format(rank=rank, step=step, how=how, where=os.getcwd()))
+    command = [*TWO_RANKS, str(folder / "worker.py"), "compress", str(folder / "recipe.json")]
+    environment = os.environ | {"ACCELERATE_USE_CPU": "true"}
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
+
+
+DYING = """
+import os, signal, sys
+sys.path.insert(0, {where!r})
+from tests.training.test_resume import die_at
+from theseus_plugin import cli
+if os.environ["RANK"] == "{rank}":
+    die_at("step", {step}, signal.{how})
+cli.main()
+"""
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_rank_that_dies_ends_the_run_with_a_message(recipe: dict[str, Any], tmp_path: Path, rank: int) -> None:
+    process = start(recipe, tmp_path, rank, 12, "SIGKILL")
+    assert process.returncode != 0
+    assert "error: another process of this run died" in process.stderr
+    assert "the last good checkpoint is that of step 10, in " in process.stderr
+    assert not Path(recipe["successor"]).exists()
+
+
+def test_a_signal_to_one_rank_stops_all_after_the_same_step(recipe: dict[str, Any], tmp_path: Path) -> None:
+    process = start(recipe, tmp_path, 1, 12, "SIGTERM")
+    assert process.returncode != 0
+    assert process.stderr.count("error: stopped by SIGTERM after step 13 of 60") == 1
+    assert {path.name for path in Path(f"{recipe['successor']}.checkpoints").iterdir()} == {"step-10", "step-13"}
+
+
+def test_sharding_is_refused_in_words(recipe: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "recipe.json"
+    path.write_text(json.dumps(recipe))
+    environment = os.environ | {"ACCELERATE_USE_CPU": "true", "ACCELERATE_USE_FSDP": "true"}
+    process = subprocess.run(
+        [*TWO_RANKS, "-m", "theseus_plugin", "compress", str(path)],
+        capture_output=True, text=True, check=False, env=environment,
+    )  # fmt: skip
+    assert process.returncode != 0
+    assert process.stderr.count("error: Accelerate does not shard models over CPU processes") == 1

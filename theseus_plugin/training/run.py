@@ -167,6 +167,7 @@ def start_accelerator(config: TrainingConfig, recipe: dict[str, Any]) -> Acceler
         UserError: a tracker that is unknown or not installed, or a way of sharding that this loop does not have.
     """
     _check_trackers(config.trackers)
+    _check_sharding()
     AcceleratorState._reset_state()  # an earlier run in this process may have used another precision
     # Accelerate takes the ranks of a CPU run for single processes unless it is told.
     cpu = parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available()
@@ -179,6 +180,17 @@ def start_accelerator(config: TrainingConfig, recipe: dict[str, Any]) -> Acceler
     )
     accelerator.init_trackers("theseus-plugin", config=_flat(recipe))
     return accelerator
+
+
+def _check_sharding() -> None:
+    if parse_flag_from_env("ACCELERATE_USE_CPU") and parse_flag_from_env("ACCELERATE_USE_FSDP"):
+        raise UserError(
+            "Accelerate does not shard models over CPU processes and would quietly copy the whole model to each: launch"
+            " without FSDP"
+        )
+    for name, flag in (("FSDP", "ACCELERATE_USE_FSDP"), ("DeepSpeed", "ACCELERATE_USE_DEEPSPEED")):
+        if parse_flag_from_env(flag):
+            raise UserError(f"{name} is not supported: launch without it, each process holds the whole model then")
 
 
 def _check_trackers(trackers: tuple[str, ...]) -> None:
