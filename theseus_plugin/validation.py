@@ -34,7 +34,9 @@ def validate(model: type[M], values: Mapping[str, Any], where: str) -> M:
 
 
 def _one_line(model: type[BaseModel], location: tuple[int | str, ...], error: Any, where: str) -> str:
-    place = ".".join([where, *map(str, location)]) if where else ".".join(map(str, location))
+    # of a union's branches pydantic names the types too, such as constrained-int, which no recipe holds
+    keys = [str(step) for step in location if isinstance(step, int) or step.isidentifier()]
+    place = ".".join([where, *keys] if where else keys)
     if error["type"] == "extra_forbidden":
         return f"unknown key {place!r}: {did_you_mean(str(location[-1]), _keys_at(model, location[:-1]))}"
     if error["type"] == "missing":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import resource
-from multiprocessing import get_context
+from multiprocessing import Pipe, get_context
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,8 @@ def test_a_learning_rate_that_is_too_high(recipe: dict[str, Any]) -> None:
         compress(recipe)
     words = str(caught.value)
     assert "became" in words
-    assert "the learning rate, " in words
-    assert " then, is most likely too high; the last good checkpoint is that of step " in words
+    assert "lower learning_rate, it was " in words
+    assert "; the last good checkpoint is that of step " in words
     step = int(words.split(" at step ")[1].split(";")[0])
     newest = Path(f"{recipe['successor']}.checkpoints") / f"step-{step - 1}"
     assert all(torch.isfinite(value).all() for value in load_file(newest / "model.safetensors").values())
@@ -49,15 +49,15 @@ def test_weights_that_are_no_numbers(recipe: dict[str, Any], tmp_path: Path) -> 
 
 def test_bf16_is_named_where_it_may_be_the_cause(recipe: dict[str, Any]) -> None:
     recipe["method"]["training"] |= {"learning_rate": 1e37, "precision": "bf16"}
-    with pytest.raises(
-        UserError, match=r"train with precision: fp32, or lower learning_rate \(.* then\); there was no"
-    ):
+    with pytest.raises(UserError, match=r"train with precision: fp32, or lower learning_rate, it was .*; there was no"):
         compress(recipe)
 
 
 def test_a_full_disk_keeps_the_checkpoint_before(recipe: dict[str, Any], capfd: pytest.CaptureFixture[str]) -> None:
     """From step 10 on no file of the process may be longer than 4 kB: neither checkpoint nor result can be written."""
     recipe["method"]["training"] |= {"checkpoint_steps": 4, "eval_steps": 5}
+
+    here, there = Pipe()
 
     def child() -> None:
         step = loop._Run._step
@@ -76,19 +76,18 @@ def test_a_full_disk_keeps_the_checkpoint_before(recipe: dict[str, Any], capfd: 
     process = get_context("fork").Process(target=child)
     process.start()
     process.join()
-    assert process.exitcode == 2
-    out, err = capfd.readouterr()
+    err = capfd.readouterr().err
     assert (
         "no checkpoint at step 12 (the disk is full or refuses to be written): training goes on; kept: step-8, step-4"
         in err
     )
-    assert f"refused: cannot write {recipe['successor']}: File too large; nothing was kept" in out
+    assert here.recv().startswith(f"cannot write {recipe['successor']}: File too large; nothing was kept")
     checkpoints = Path(f"{recipe['successor']}.checkpoints")
     assert {path.name for path in checkpoints.iterdir()} == {"step-8", "step-4"}
     resumed = compress(load_recipe(recipe, ["method.training.resume=true"]))
     whole = compress(load_recipe(recipe, [f"successor={recipe['successor']}-whole"]))
-    ours, theirs = (load_file(Path(result["output"]) / "model.safetensors") for result in (resumed, whole))
-    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    one, other = (load_file(Path(result["output"]) / "model.safetensors") for result in (resumed, whole))
+    assert all(torch.equal(one[name], other[name]) for name in other)
 
 
 def test_dropout_masks_have_their_probability_and_follow_the_seed() -> None:

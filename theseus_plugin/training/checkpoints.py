@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,8 @@ class Checkpoints:
             return True
         if self._accelerator.is_main_process:
             shutil.rmtree(partial, ignore_errors=True)
+            with suppress(OSError):  # there are others in it
+                self.folder.rmdir()
         kept = ", ".join(path.name for path in self.existing()) or "none"
         self.console.print(f"no checkpoint at step {step} ({trouble}): training goes on; kept: {kept}")
         return False

@@ -51,7 +51,7 @@ def refuse_lost_numbers(
     if math.isnan(last):
         cause = "at the first step: look for weights or examples that are not numbers in the predecessor and the task"
     elif precision != "fp32":
-        cause = f"the loss before was {last:.4g}: train with precision: fp32, or lower learning_rate ({rate:.3g} then)"
+        cause = f"the loss before was {last:.4g}: train with precision: fp32, or lower learning_rate, it was {rate:.3g}"
     else:
-        cause = f"the loss before was {last:.4g}: the learning rate, {rate:.3g} then, is most likely too high"
+        cause = f"the loss before was {last:.4g}: lower learning_rate, it was {rate:.3g}"
     raise UserError(f"{what} at step {step}; {cause}; {where_it_stands()}")
