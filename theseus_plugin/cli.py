@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from theseus_plugin.errors import UserError
+from theseus_plugin.scale import scale
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print the record as JSON on standard output.")
 task_option = click.option(
@@ -114,7 +115,8 @@ def export(checkpoint: str, output: str, task: str | None, as_json: bool, **opti
     line = f"{output}: largest difference in logits {agreed['largest_difference']:.1e} on {agreed['examples']} examples"
     if gate := record["stages"][-1].get("gate"):
         spared = f", {len(gate['left_out'])} nodes left in fp32" if gate["left_out"] else ""
-        line += f", {gate['metric']} {100 * gate['before']:.2f} -> {100 * gate['after']:.2f}{spared}"
+        shown = scale(gate, gate["metric"])
+        line += f", {shown.name} {shown.text(gate['before'])} -> {shown.text(gate['after'])}{spared}"
     click.echo(line)
 
 
@@ -189,10 +191,11 @@ def _print_result(result: Any, as_json: bool) -> None:
         _print_json(result)
         return
     metric = result["metric"]
-    before = f"{100 * result['before'][metric]:.2f} -> " if result["before"] else ""
+    shown = scale(result, metric)
+    before = f"{shown.text(result['before'][metric])} -> " if result["before"] else ""
     sizes = " -> ".join(f"{n / 1e6:.1f}M" for n in dict.fromkeys(result["parameters"].values()))
     click.echo(
-        f"{result['output']}: {metric} {before}{100 * result['after'][metric]:.2f}, parameters {sizes},"
+        f"{result['output']}: {metric} {before}{shown.text(result['after'][metric])}, parameters {sizes},"
         f" {result['training']['seconds']:.0f} s"
     )
 

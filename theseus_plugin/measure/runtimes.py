@@ -91,6 +91,7 @@ class TorchModel:
             raise UserError(f"{folder}: no device 'cuda', this PyTorch sees none: install a CUDA build of torch")
         torch.set_num_threads(threads)
         model = load_model(str(folder), auto_class).to(device)
+        model.config.use_cache = False  # a decoder would return keys and values too
         self._folder, self._device = folder, device
         self._taken = inspect.signature(model.forward).parameters
         self._model: Any = torch.compile(model) if compiled else model

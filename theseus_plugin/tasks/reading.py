@@ -58,8 +58,9 @@ class Rows:
         return values
 
     def class_names(self, name: str) -> list[str] | None:
-        """The names that a `ClassLabel` column brings along, in id order; None for any other column."""
+        """The names that a column of `ClassLabel`, or of lists of it, brings along, in id order; None for any other."""
         feature = self.data.features.get(name)
+        feature = getattr(feature, "feature", feature)
         return list(feature.names) if isinstance(feature, datasets.ClassLabel) else None
 
 

@@ -4,45 +4,22 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from theseus_plugin.contract import Task, TaskData
 from theseus_plugin.errors import UserError
-from theseus_plugin.validation import Options
+from theseus_plugin.tasks.source import TextOptions
 
 if TYPE_CHECKING:
     from theseus_plugin.tasks.reading import Rows
 
 
-class TextOptions(Options):
-    """Where the examples are, and how they are read."""
+class LabelledOptions(TextOptions):
+    """Where labelled texts are, and how they are read."""
 
-    data: str | None = Field(
-        None,
-        description="A folder saved by `datasets`' save_to_disk, a folder of data files, or the name of a "
-        "data set on the hub. Either this, or the files `train` and `validation`.",
-    )
-    subset: str | None = Field(None, description="The configuration of `data`, for data sets that have several.")
-    train: str | None = Field(
-        None, description="The training file; with `data`, the name of the split (default: train)."
-    )
-    validation: str | None = Field(
-        None, description="The validation file; with `data`, the name of the split (default: validation)."
-    )
-    text: str | list[str] = Field(description="The column of the text, or the two columns of a pair.")
     label: str = Field("label", description="The column of the label.")
-    quoting: Literal["auto", "literal", "csv"] = Field(
-        "auto",
-        description="Quotes in CSV and TSV: `literal` characters, or `csv` quoting; auto: literal for TSV.",
-    )
-    max_length: int = Field(
-        128,
-        ge=8,
-        description="Longer inputs are cut to so many tokens, special ones included; "
-        "never more than the checkpoint takes.",
-    )
 
     @field_validator("text")
     @classmethod
@@ -51,16 +28,8 @@ class TextOptions(Options):
             raise ValueError("name one column, or the two columns of a pair")
         return text
 
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        if self.data is None and self.train is None and self.validation is None:
-            raise ValueError("no examples: give either `data`, or the files `train` and `validation`")
-        if self.data is None and self.subset is not None:
-            raise ValueError("`subset` is a configuration of `data`, which is not given")
-        return self
 
-
-class ClassificationOptions(TextOptions):
+class ClassificationOptions(LabelledOptions):
     """Options of `text-classification`."""
 
     metrics: list[Literal["accuracy", "f1", "matthews"]] = Field(
@@ -77,7 +46,7 @@ class ClassificationOptions(TextOptions):
     )
 
 
-class RegressionOptions(TextOptions):
+class RegressionOptions(LabelledOptions):
     """Options of `text-regression`."""
 
     metrics: list[Literal["pearson", "spearman"]] = Field(
@@ -127,14 +96,7 @@ class _TextTask(Task):
         )
 
     def _rows(self, split: str) -> Rows:
-        from theseus_plugin.tasks.reading import read_data, read_files
-
-        given: str | None = getattr(self.config, split)
-        if self.config.data is not None:
-            return read_data(self.config.data, self.config.subset, given or split, self.config.quoting)
-        if given is None:
-            raise UserError(f"task {self.name}: no {split} examples: give the file as `{split}`, or give `data`")
-        return read_files([given], self.config.quoting)
+        return self.config.rows(split, self.name, self.config.quoting)
 
     @abstractmethod
     def _labels(

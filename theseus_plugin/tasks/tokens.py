@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from theseus_plugin.contract import Features
+from theseus_plugin.tasks.spans import IGNORED
 
 BATCH = 4096
 """Texts per call of the tokenizer: enough for its threads, little enough to bound its memory."""
@@ -44,28 +45,30 @@ class Padding:
     """Stacks examples, padded to the longest among them on the tokenizer's side; it pickles."""
 
     fill: dict[str, int]
-    """The padding value by input; 0 for those not named."""
+    """The padding value by input; 0 for those not named. Labels are padded, as one a token, if they are named."""
     left: bool
     label_dtype: str
 
     @classmethod
-    def of(cls, tokenizer: Any, label_dtype: str) -> Padding:
-        """The padding that `tokenizer` would do."""
+    def of(cls, tokenizer: Any, label_dtype: str, per_token: bool = False) -> Padding:
+        """The padding that `tokenizer` would do; `per_token`: labels are one a token."""
         fill = {"input_ids": tokenizer.pad_token_id, "token_type_ids": tokenizer.pad_token_type_id}
-        return cls(fill, tokenizer.padding_side == "left", label_dtype)
+        return cls(fill | ({"labels": IGNORED} if per_token else {}), tokenizer.padding_side == "left", label_dtype)
 
     def __call__(self, examples: Sequence[Features]) -> dict[str, np.ndarray]:
-        """Inputs as int64 of shape (batch, length), `labels` of shape (batch,)."""
+        """Inputs as int64 of shape (batch, length), `labels` of shape (batch,), or (batch, length) if one a token."""
         length = max(len(example["input_ids"]) for example in examples)
         batch = {
             name: np.full((len(examples), length), self.fill.get(name, 0), dtype=np.int64)
             for name in examples[0]
-            if name != "labels"
+            if name != "labels" or name in self.fill
         }
         for name, rows in batch.items():
             for row, example in zip(rows, examples, strict=True):
                 size = len(example[name])
                 row[length - size if self.left else 0 :][:size] = example[name]
+        if "labels" in batch:
+            return batch
         return batch | {"labels": np.array([example["labels"] for example in examples], dtype=self.label_dtype)}
 
 

@@ -73,7 +73,9 @@ class Loop:
 
     def batches(self) -> Iterator[dict[str, torch.Tensor]]:
         """Training batches without end, each epoch in an order of its own."""
+        set_epoch = getattr(self.data.splits["train"], "set_epoch", lambda epoch: None)
         while True:
+            set_epoch(self._sampler.epoch)
             yield from self._loader
             self._sampler.epoch += 1
 
@@ -166,7 +168,7 @@ class _Run:
         metric = self.loop.data.metric
         with phase.result() as model:
             metrics = evaluate(model, self.loop.data, self.accelerator, self.loop.config.eval_batch_size)
-            best = not self.outcome.best or metrics[metric] > self.outcome.best[metric]
+            best = not self.outcome.best or self.loop.data.better(metrics[metric], self.outcome.best[metric])
             if best:
                 self.outcome.best_step, self.outcome.best = self.step, metrics
                 self.outcome.weights = {k: v.detach().to("cpu", copy=True) for k, v in model.state_dict().items()}
