@@ -98,7 +98,7 @@ class Task(Plugin):
     def load(
         self, checkpoint: str, splits: Sequence[str] = ("train", "validation"), new_head: bool = False
     ) -> TaskData:
-        """Read `splits` and prepare them with the tokenizer, or image processor, of `checkpoint` (a folder or a hub name).
+        """Read `splits`, prepared by the tokenizer or image processor of `checkpoint` (a folder or a hub name).
 
         Label ids follow the checkpoint's own head, unless `new_head` says that the head is yet to be trained.
 

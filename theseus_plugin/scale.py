@@ -1,7 +1,8 @@
 """How the values of a metric are shown and compared.
 
-A metric is a share, or a correlation: more is better, it is shown x 100, and one loses points of it. But of those that
-a task names in `lower_is_better`, such as perplexity, less is better: they are shown as they are, and one loses per cent.
+A metric is a share, or a correlation: more is better, it is shown x 100, and one loses points of it. But of those
+that a task names in `lower_is_better`, such as perplexity, less is better: they are shown as they are, and one loses
+per cent.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Which of the models to deploy, in one sentence.
 
 The rule: of the models that were measured like the first and keep at least 99 % of its score in the task's metric
-(where less is better: whose score times 0.99 is at most that of the first), the one with the lowest median latency. Latency is that on the task's own examples if they were timed, else at the
-shape with the most tokens. A model is as good as the fastest if the intervals of their ratios to the first overlap,
-or if it is slower by no more than the noise floor: among those the one with the fewest bytes is chosen.
+(where less is better: whose score times 0.99 is at most that of the first), the one with the lowest median latency.
+Latency is that on the task's own examples if they were timed, else at the shape with the most tokens. A model is as
+good as the fastest if the intervals of their ratios to the first overlap, or if it is slower by no more than the noise
+floor: among those the one with the fewest bytes is chosen.
 Nothing is recommended that is not clearly faster than the first, or smaller without a clear difference in speed.
 """
 

@@ -70,8 +70,8 @@ class Gate:
         target.unlink(missing_ok=True)
         also = f", {drops[-1]:.2f} with the {len(spared)} most sensitive nodes spared" if spared else ""
         raise UserError(
-            f"{self._precision} costs {drops[0]:.2f} {self._scale.unit} of the metric (allowed: {self._max_drop:g}){also}:"
-            " nothing was kept; allow a larger --max-drop, or export in fp32"
+            f"{self._precision} costs {drops[0]:.2f} {self._scale.unit} of the metric "
+            f"(allowed: {self._max_drop:g}){also}: nothing was kept; allow a larger --max-drop, or export in fp32"
         )
 
     def _spared(self, source: Path, target: Path, nodes: Sequence[str]) -> Iterator[list[str]]:

@@ -52,7 +52,11 @@ def lower_precision(stages: Stages, checkpoint: str, task: Task, data: TaskData,
     passed = gate.apply(source, target, nodes, config.leave_out)
     external.remove(source)
     agreed = parity.compare(Session(target).run, stages.reference)
-    stages.keep(config.precision, agreed, gate={"metric": data.metric, "lower_is_better": sorted(data.lower_is_better), **passed})
+    stages.keep(
+        config.precision,
+        agreed,
+        gate={"metric": data.metric, "lower_is_better": sorted(data.lower_is_better), **passed},
+    )
 
 
 def _lower(

@@ -32,14 +32,22 @@ class Rows:
     data: Any
     """The `datasets.Dataset`."""
 
-    def column(self, name: str) -> list[Any]:
-        """All values of a column.
+    def require(self, name: str) -> None:
+        """Refuse a column that is not there.
 
         Raises:
             UserError: there is no such column.
         """
         if name not in self.data.column_names:
             raise UserError(f"{self.place}: no column {name!r}: {did_you_mean(name, self.data.column_names)}")
+
+    def column(self, name: str) -> list[Any]:
+        """All values of a column.
+
+        Raises:
+            UserError: there is no such column.
+        """
+        self.require(name)
         return list(self.data.select_columns([name])[:][name])
 
     def texts(self, name: str) -> list[str]:

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from theseus_plugin.tasks.tokens import IGNORED
+
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
-
-IGNORED = -100
-"""The label of what is not a word's first piece; no loss comes from it."""
 
 
 def is_tagging(names: Sequence[str]) -> bool:

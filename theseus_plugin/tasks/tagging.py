@@ -73,9 +73,7 @@ class TokenClassification(Task):
                 f"{', ...' if len(names) > 5 else ''}: set metrics: [accuracy]"
             )
         length = min(self.config.max_length, longest_input(tokenizer, config))
-        made = {
-            split: tokenize_words(tokenizer, tag_ids(rows[split], found[split], names), length) for split in splits
-        }
+        made = {split: tokenize_words(tokenizer, tag_ids(rows[split], found[split], names), length) for split in splits}
         functions = {"f1": span_f1, "accuracy": word_accuracy}
         return TaskData(
             splits={split: examples for split, (examples, _) in made.items()},

@@ -7,8 +7,7 @@ from typing import Any
 
 from theseus_plugin.errors import UserError
 from theseus_plugin.tasks.reading import Rows
-from theseus_plugin.tasks.spans import IGNORED
-from theseus_plugin.tasks.tokens import BATCH
+from theseus_plugin.tasks.tokens import BATCH, IGNORED
 
 
 def sentences(rows: Rows, words: str, tags: str) -> list[tuple[list[str], list[str]]]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field, field_validator
 
 from theseus_plugin.contract import Task, TaskData
-from theseus_plugin.errors import UserError
 from theseus_plugin.tasks.source import TextOptions
 
 if TYPE_CHECKING:
@@ -117,17 +116,10 @@ class TextClassification(_TextTask):
     def _labels(
         self, rows: Mapping[str, Rows], config: Any, checkpoint: str
     ) -> tuple[Mapping[str, Sequence[float]], Mapping[str, Any]]:
-        from theseus_plugin.tasks.heads import classes_of, classifier, require_same_order
-        from theseus_plugin.tasks.labels import class_ids, new_classes
+        from theseus_plugin.tasks.labels import choose_classes
 
-        column, given = self.config.label, self.config.labels
-        if config is None:
-            names = given or new_classes(rows["train"] if "train" in rows else self._rows("train"), column)
-            return class_ids(rows, column, names), classifier(names)
-        names = classes_of(config, checkpoint)
-        if given:
-            require_same_order(given, names, checkpoint)
-        return class_ids(rows, column, given or names), classifier(names)
+        label, given = self.config.label, self.config.labels
+        return choose_classes(rows, label, given, config, checkpoint, lambda: self._rows("train"))
 
 
 class TextRegression(_TextTask):

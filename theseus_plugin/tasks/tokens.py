@@ -9,35 +9,52 @@ from typing import Any
 import numpy as np
 
 from theseus_plugin.contract import Features
-from theseus_plugin.tasks.spans import IGNORED
 
+IGNORED = -100
+"""The label of tokens that nothing is asked about; no loss comes from them."""
 BATCH = 4096
 """Texts per call of the tokenizer: enough for its threads, little enough to bound its memory."""
 
 
 def tokenize(
-    tokenizer: Any, columns: Sequence[Sequence[str]], labels: Sequence[float], max_length: int
+    tokenizer: Any, columns: Sequence[Sequence[str]], labels: Sequence[float] | None, max_length: int
 ) -> tuple[list[dict[str, Any]], int]:
     """Examples as plain dicts of lists, and how many of them were cut.
 
     Args:
         tokenizer: A fast tokenizer.
         columns: The texts; two columns of equal length make pairs.
-        labels: One per example, kept under `labels`.
+        labels: One per example, kept under `labels`; None: there are none.
         max_length: In tokens, special ones included; of a pair the longer text is cut first.
     """
     examples: list[dict[str, Any]] = []
     cut = 0
-    for start in range(0, len(labels), BATCH):
+    for start in range(0, len(columns[0]), BATCH):
         texts = [list(column[start : start + BATCH]) for column in columns]
         encoded = tokenizer(*texts, truncation=True, max_length=max_length)
         cut += sum(1 for encoding in encoded.encodings if encoding.overflowing)
-        names = list(encoded.keys())
-        examples.extend(
-            {**dict(zip(names, values, strict=True)), "labels": label}
-            for *values, label in zip(*encoded.values(), labels[start : start + BATCH], strict=True)
-        )
+        named = dict(encoded) if labels is None else {**encoded, "labels": labels[start : start + BATCH]}
+        examples.extend(dict(zip(named, values, strict=True)) for values in zip(*named.values(), strict=True))
     return examples, cut
+
+
+def blocks(tokenizer: Any, texts: Sequence[str], max_length: int) -> list[dict[str, Any]]:
+    """Examples for a model that tells the next token: each text, ended by the end-of-text token if there is one, cut
+    into parts of `max_length` tokens; parts of one token, which ask nothing, are left out. Labels are the tokens.
+    """
+    examples = []
+    end = tokenizer.eos_token_id
+    for start in range(0, len(texts), BATCH):
+        for ids in tokenizer(list(texts[start : start + BATCH]), verbose=False)["input_ids"]:
+            if end is not None and ids[-1:] != [end]:
+                ids = [*ids, end]
+            parts = [ids[at : at + max_length] for at in range(0, len(ids), max_length)]
+            examples += [
+                {"input_ids": part, "attention_mask": [1] * len(part), "labels": part}
+                for part in parts
+                if len(part) > 1
+            ]
+    return examples
 
 
 @dataclass(frozen=True)
