@@ -42,8 +42,9 @@ class Accuracy(Evaluator):
 
     def evaluate(self, models: Sequence[str], task: Task) -> list[dict[str, Any]]:
         """Per model: `metrics` with their `intervals`, their `difference` from the first model's (value and interval,
-        both models judged on the same resampled examples), the `metric` the task goes by, `lower_is_better`, `examples`,
-        `truncated`, `device`, `threads`, `file`, `sha256`. A metric that cannot be judged on any resample has no interval.
+        both models judged on the same resampled examples), the `metric` the task goes by, those of which
+        `lower_is_better`, `examples`, `truncated`, `device`, `threads`, `file`, `sha256`. A metric that cannot be
+        judged on any resample has no interval.
 
         Raises:
             UserError: a path that is no model or not for this device, what the task refuses, a model that cannot be
