@@ -1,6 +1,6 @@
 """Handwritten digits, 1,797 images of 8 x 8 that come with scikit-learn, and a tiny random ViT to learn them.
 
-    python examples/digits.py runs/digits      # writes train/DIGIT/*.png, validation/DIGIT/*.png and model/
+python examples/digits.py runs/digits      # writes train/DIGIT/*.png, validation/DIGIT/*.png and model/
 """
 
 from __future__ import annotations

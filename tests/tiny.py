@@ -151,7 +151,12 @@ def save_decoder(folder: str | Path, model_type: str, head: str, **overrides: An
     }  # fmt: skip
     common = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
     llama = common | {"num_key_value_heads": 2, "max_position_embeddings": MAX_LENGTH}
-    tokens = {"vocab_size": len(vocab) + 8, "bos_token_id": None, "eos_token_id": 2, "pad_token_id": 0 if both else None}
+    tokens = {
+        "vocab_size": len(vocab) + 8,
+        "bos_token_id": None,
+        "eos_token_id": 2,
+        "pad_token_id": 0 if both else None,
+    }
     config = transformers.AutoConfig.for_model(model_type, **tokens | sizes.get(model_type, llama) | overrides)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

@@ -154,9 +154,7 @@ def test_training_masks_depend_on_seed_epoch_and_number_alone(file, masked):
 
 
 def test_validation_masks_never_change(file, masked):
-    one, other = (
-        task(MaskedLM, train=file, validation=file).load(masked).splits["validation"] for _ in range(2)
-    )
+    one, other = (task(MaskedLM, train=file, validation=file).load(masked).splits["validation"] for _ in range(2))
     assert not hasattr(one, "set_epoch")
     for a, b in zip(one, other, strict=True):
         np.testing.assert_array_equal(a["labels"], b["labels"])

@@ -140,7 +140,9 @@ def test_errors_name_their_place(write, checkpoint, row, message):
 def test_a_tag_the_head_does_not_have(write, tmp_path):
     trained = save_tiny(tmp_path / "m", num_labels=3, layers=1, head="TokenClassification", id2label=NAMES)
     path = write("t.jsonl", json.dumps({"words": ["a"], "tags": ["B-CITY"]}) + "\n")
-    with pytest.raises(UserError, match=r"t\.jsonl, row 1: tag 'B-CITY' is not one of the 3 classes: B-FILM, I-FILM, O"):
+    with pytest.raises(
+        UserError, match=r"t\.jsonl, row 1: tag 'B-CITY' is not one of the 3 classes: B-FILM, I-FILM, O"
+    ):
         tag(train=path).load(str(trained), ["train"])
 
 

@@ -74,7 +74,7 @@ class _TextTask(Task):
         """
         from theseus_plugin.checkpoint import load_config, load_tokenizer
         from theseus_plugin.tasks.metrics import scorer
-        from theseus_plugin.tasks.tokens import Padding, longest_input, tokenize
+        from theseus_plugin.tasks.tokens import Padding, longest_input, require_equal_ends, tokenize
 
         config, tokenizer = load_config(checkpoint), load_tokenizer(checkpoint)
         rows = {split: self._rows(split) for split in splits}
@@ -83,6 +83,9 @@ class _TextTask(Task):
         length = min(self.config.max_length, longest_input(tokenizer, config))
         texts = {split: [rows[split].texts(name) for name in names] for split in splits}
         tokenized = {split: tokenize(tokenizer, texts[split], labels[split], length) for split in splits}
+        if config.is_encoder_decoder:
+            for split, (examples, _) in tokenized.items():
+                require_equal_ends(examples, config.eos_token_id, rows[split].place)
         return TaskData(
             splits={split: examples for split, (examples, _) in tokenized.items()},
             collate=Padding.of(tokenizer, self.label_dtype),

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from theseus_plugin.contract import Features
+from theseus_plugin.errors import UserError
 
 IGNORED = -100
 """The label of tokens that nothing is asked about; no loss comes from them."""
@@ -55,6 +56,24 @@ def blocks(tokenizer: Any, texts: Sequence[str], max_length: int) -> list[dict[s
                 if len(part) > 1
             ]
     return examples
+
+
+def require_equal_ends(examples: Sequence[Features], end: int, place: str) -> None:
+    """Refuse examples that the head of an encoder-decoder cannot read: it reads the last end-of-text token, and
+    wants as many of these in every example of a batch.
+
+    Raises:
+        UserError: an example has none, or more than the first one.
+    """
+    counts = [list(example["input_ids"]).count(end) for example in examples]
+    for row, count in enumerate(counts, start=1):
+        if not count:
+            raise UserError(
+                f"{place}, row {row}: the checkpoint's tokenizer ends no text with the end-of-text token, which its "
+                "head reads: save a tokenizer that does"
+            )
+        if count != counts[0]:
+            raise UserError(f"{place}, row {row}: the end-of-text token stands within the text: mend the row")
 
 
 @dataclass(frozen=True)
