@@ -97,7 +97,9 @@ def compress(recipe: str, overrides: Sequence[str], as_json: bool) -> None:
     type=click.Choice(["fp32", "fp16", "int8-dynamic", "int8-static"]),
     help="int8 for CPUs, with activation ranges found in each call or once; fp16 for GPUs.  [default: fp32]",
 )
-@click.option("--max-drop", type=float, help="Points of the metric that it may cost.  [default: 0.5]")
+@click.option(
+    "--max-drop", type=float, help="Points of the metric, or per cent of perplexity, that it may cost.  [default: 0.5]"
+)
 @click.option("--leave-out", multiple=True, metavar="NODE", help="A node to leave in fp32; may be repeated.")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), help="What to arrange the graph for.  [default: cpu]")
 @click.option("--opset", type=int, help="Version of the ONNX operators.  [default: 17]")

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.tiny import save_tiny
+
 LAUNCH = [str(Path(sys.executable).with_name("accelerate")), "launch", "--num_processes", "2", "--cpu"]
 TWO_RANKS = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
 
@@ -115,3 +117,21 @@ def test_a_mistake_is_one_line_from_one_process(recipe: dict[str, Any], tmp_path
     )
     assert process.returncode != 0
     assert process.stderr.count("unknown key 'method.sucessor_phase': did you mean 'successor_phase'?") == 1
+
+
+def test_reduced_rows_of_both_processes_are_scored_as_of_one(tmp_path: Path, reviews: dict[str, Any]) -> None:
+    """Perplexity over 29 texts in batches of 4, whose logits differ in length between the processes."""
+    model = save_tiny(tmp_path / "model", head="MaskedLM")
+    before = []
+    for name, start in (("one", [sys.executable]), ("two", TWO_RANKS)):
+        training = {"max_steps": 1, "batch_size": 4, "eval_batch_size": 4, "precision": "fp32"}
+        recipe = {
+            "predecessor": str(model),
+            "successor": str(tmp_path / name),
+            "task": {key: value for key, value in reviews.items() if key != "name"} | {"name": "masked-lm"},
+            "method": {"name": "theseus", "successor_blocks": 3, "training": training},
+        }
+        (tmp_path / f"{name}.yaml").write_text(json.dumps(recipe))
+        stdout = run(*start, "-m", "theseus_plugin", "compress", str(tmp_path / f"{name}.yaml"), "--json")
+        before.append(json.loads(stdout)["before"])
+    assert before[0] == pytest.approx(before[1], rel=1e-6)
