@@ -50,7 +50,10 @@ class Inputs:
         """
         if not self._tokens:
             return list(dict.fromkeys(str(parse_shape(shape)[0]) for shape in shapes))
-        positions = read_json(folder / "config.json").get("max_position_embeddings")
+        config = read_json(folder / "config.json")
+        # T5 has positions without end, though its configuration holds such a number
+        others = None if config.get("is_encoder_decoder") else config.get("n_positions")
+        positions = config.get("max_position_embeddings", others)
         for shape in shapes:
             if positions is not None and (parse_shape(shape)[1] or 0) > positions:
                 raise UserError(
