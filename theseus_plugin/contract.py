@@ -45,6 +45,20 @@ def as_recipe(plugin: Plugin) -> dict[str, Any]:
     return {"name": plugin.name, **plugin.config.model_dump(mode="json")}
 
 
+Reduce = Callable[["Tensor", "Tensor"], tuple["Tensor", "Tensor"]]
+"""What a score needs of a batch's logits and labels; see `TaskData.reduce`."""
+
+
+def reduce_arrays(reduce: Reduce | None, logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What `reduce` makes of arrays; None: both as they are."""
+    if reduce is None:
+        return logits, labels
+    import torch
+
+    rows, answers = reduce(torch.from_numpy(logits), torch.from_numpy(labels))
+    return rows.numpy(), answers.numpy()
+
+
 @dataclass(frozen=True)
 class TaskData:
     """A task's examples, made for one checkpoint, and how predictions on them are scored."""
@@ -67,7 +81,7 @@ class TaskData:
     The checkpoint's tokenizer, cutting at `max_length`, makes the inputs of them."""
     max_length: int | None = None
     """Tokens to which texts are cut, special ones included; None: what the tokenizer takes."""
-    reduce: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None
+    reduce: Reduce | None = None
     """What `score` needs of a batch's logits and labels, one row of a fixed width an example, on the same device;
     None: both as they are. Logits of every token are too many to keep, and of other lengths in every batch. It pickles.
     """
@@ -76,12 +90,7 @@ class TaskData:
 
     def reduced(self, logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`reduce` for arrays."""
-        if self.reduce is None:
-            return logits, labels
-        import torch
-
-        rows, answers = self.reduce(torch.from_numpy(logits), torch.from_numpy(labels))
-        return rows.numpy(), answers.numpy()
+        return reduce_arrays(self.reduce, logits, labels)
 
     def better(self, new: float, old: float) -> bool:
         """Whether `new` is a better value of `metric` than `old`."""

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from theseus_plugin.contract import Reduce, reduce_arrays
 from theseus_plugin.errors import UserError
 from theseus_plugin.measure import resident
 from theseus_plugin.measure.runtimes import Batch, Runnable, Runtime, import_runtime, open_model
@@ -27,7 +28,7 @@ class Worker:
         self._clock, self._opener = clock, opener
         self._model: Runnable
         self._calls: list[Call]
-        self._reduce: Callable[..., Any] | None = None
+        self._reduce: Reduce | None = None
 
     def answer(self, question: str, details: dict[str, Any]) -> Any:
         """The answer to a question by its name."""
@@ -49,13 +50,7 @@ class Worker:
     def predict(self, batch: Batch, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
         """Logits in fp32 and labels, reduced if `reduce` was sent; and how many logits there were of each."""
         logits = self._model.run(batch).astype(np.float32)
-        width = int(logits.shape[-1])
-        if self._reduce is None:
-            return logits, labels, width
-        import torch
-
-        rows, answers = self._reduce(torch.from_numpy(logits), torch.from_numpy(labels))
-        return rows.numpy(), answers.numpy(), width
+        return *reduce_arrays(self._reduce, logits, labels), int(logits.shape[-1])
 
     def bind(self, batches: Sequence[Batch]) -> None:
         """Put the batches in place that are timed from now on."""
