@@ -19,6 +19,7 @@ from typing import Any
 from benchmarks.recording import write_record
 from theseus_plugin import api, load_recipe
 from theseus_plugin.files import read_json
+from theseus_plugin.scale import scale
 
 RESULTS = Path(__file__).parent / "results" / "recipes"
 KEPT = 0.984
@@ -64,8 +65,9 @@ def rows(records: dict[str, Any]) -> list[list[str]]:
         before, after = content["successor"]["before"], content["successor"]["after"]
         seconds = ", ".join(f"{content[which]['training']['seconds']:.0f}" for which in ("predecessor", "successor"))
         for metric in after:
-            scores = [f"{100 * before[metric]:.2f}", f"{100 * after[metric]:.2f}"]
-            share = f"{100 * after[metric] / before[metric]:.1f} %"
+            shown = scale(content["successor"], metric)
+            scores = [shown.text(before[metric]), shown.text(after[metric])]
+            share = f"{100 * (shown.kept(before[metric], after[metric]) or 0):.1f} %"
             result.append([name, metric, *scores, share, _blocks(content), seconds, _speed(content)])
     return result
 
@@ -82,7 +84,8 @@ def markdown(records: dict[str, Any]) -> str:
 def falls_short(name: str, content: dict[str, Any]) -> list[str]:
     """What of a record does not reach its target, in words; the score is the metric that chose the checkpoint."""
     metric = content["successor"]["metric"]
-    kept = content["successor"]["after"][metric] / content["successor"]["before"][metric]
+    before, after = content["successor"]["before"][metric], content["successor"]["after"][metric]
+    kept = scale(content["successor"], metric).kept(before, after) or 0
     lines = [] if kept >= KEPT else [f"{name}: keeps {100 * kept:.1f} % of {metric}, the target is {100 * KEPT} %"]
     for shape, ratio in _ratios(content, 1).items():
         if shape == "32x64" and ratio < FASTER:

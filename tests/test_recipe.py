@@ -115,5 +115,7 @@ def test_variables_and_packages(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_examples_are_valid(path: Path) -> None:
     loaded = load_recipe(path)
     loaded.create_task()
-    loaded.create_method()
-    assert loaded.model and loaded.predecessor and loaded.successor
+    assert loaded.model and loaded.predecessor
+    if path.stem not in ("causal_lm", "digits"):  # of architectures that no method compresses yet
+        loaded.create_method()
+        assert loaded.successor

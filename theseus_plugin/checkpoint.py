@@ -68,6 +68,9 @@ def load_model(
     except (OSError, ValueError, RuntimeError) as error:
         raise UserError(f"{checkpoint}: {auto_class} cannot load it ({reason(error)})") from error
     _refuse_missing(checkpoint, model, sorted(report["missing_keys"]), head_may_be_new=new_head is not None)
+    if auto_class == "AutoModelForSequenceClassification" and getattr(model.config, "pad_token_id", 0) is None:
+        # a decoder's head reads the last token before the padding
+        model.config.pad_token_id = load_tokenizer(checkpoint).pad_token_id
     return model.eval()
 
 
@@ -82,20 +85,51 @@ def load_config(checkpoint: str) -> Any:
     return _from_pretrained(AutoConfig, checkpoint, "configuration")
 
 
-def load_tokenizer(checkpoint: str) -> Any:
-    """The fast tokenizer of a checkpoint.
+def takes_images(model: PreTrainedModel) -> bool:
+    """Whether the inputs of a model are images, else they are texts."""
+    return bool(model.main_input_name == "pixel_values")
+
+
+def load_processor(checkpoint: str, model: PreTrainedModel) -> Any:
+    """What makes the inputs of `model`, which came from `checkpoint`: its image processor or its tokenizer.
+
+    Raises:
+        UserError: the checkpoint has none.
+    """
+    return load_image_processor(checkpoint) if takes_images(model) else load_tokenizer(checkpoint)
+
+
+def load_image_processor(checkpoint: str) -> Any:
+    """The image processor of a checkpoint; it works with PIL and numpy.
+
+    Raises:
+        UserError: the checkpoint has none.
+    """
+    from transformers import AutoImageProcessor
+
+    return _from_pretrained(AutoImageProcessor, checkpoint, "image processor", backend="pil")
+
+
+def load_tokenizer(checkpoint: str, **options: Any) -> Any:
+    """The fast tokenizer of a checkpoint. One without a padding token, as GPT-2's, pads with its end-of-text token.
+
+    Args:
+        checkpoint: a folder or a hub name.
+        options: keywords for `from_pretrained`.
 
     Raises:
         UserError: the checkpoint has none, or it cannot pad.
     """
     from transformers import AutoTokenizer
 
-    tokenizer = _from_pretrained(AutoTokenizer, checkpoint, "tokenizer")
+    tokenizer = _from_pretrained(AutoTokenizer, checkpoint, "tokenizer", **options)
     # without a tokenizer file transformers builds one of special tokens only: every word would be unknown
     if len(tokenizer) <= len(tokenizer.all_special_ids):
         raise UserError(f"{checkpoint}: no tokenizer there: copy tokenizer.json and tokenizer_config.json into it")
     if not tokenizer.is_fast:
         raise UserError(f"{checkpoint}: only a slow tokenizer there: save its fast version (tokenizer.json)")
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
     if tokenizer.pad_token_id is None:
         raise UserError(f"{checkpoint}: no padding token: set `pad_token` in its tokenizer_config.json")
     return tokenizer
@@ -106,11 +140,11 @@ def count_parameters(model: nn.Module) -> int:
     return sum(p.numel() for p in model.parameters())
 
 
-def _from_pretrained(auto: Any, checkpoint: str, what: str) -> Any:
+def _from_pretrained(auto: Any, checkpoint: str, what: str, **options: Any) -> Any:
     _refuse_no_folder(checkpoint)
     try:
         with quiet():
-            return auto.from_pretrained(checkpoint)
+            return auto.from_pretrained(checkpoint, **options)
     except Exception as error:  # a dozen types, from the hub's to the JSON reader's
         raise UserError(
             f"{checkpoint}: no {what} there ({reason(error)}): give a checkpoint folder or a hub name"

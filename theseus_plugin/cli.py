@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from theseus_plugin.errors import UserError
+from theseus_plugin.scale import scale
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print the record as JSON on standard output.")
 resume_option = click.option(
@@ -103,7 +104,9 @@ def compress(recipe: str, overrides: Sequence[str], resume: bool, as_json: bool)
     type=click.Choice(["fp32", "fp16", "int8-dynamic", "int8-static"]),
     help="int8 for CPUs, with activation ranges found in each call or once; fp16 for GPUs.  [default: fp32]",
 )
-@click.option("--max-drop", type=float, help="Points of the metric that it may cost.  [default: 0.5]")
+@click.option(
+    "--max-drop", type=float, help="Points of the metric, or per cent of perplexity, that it may cost.  [default: 0.5]"
+)
 @click.option("--leave-out", multiple=True, metavar="NODE", help="A node to leave in fp32; may be repeated.")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), help="What to arrange the graph for.  [default: cpu]")
 @click.option("--opset", type=int, help="Version of the ONNX operators.  [default: 17]")
@@ -121,7 +124,8 @@ def export(checkpoint: str, output: str, task: str | None, as_json: bool, **opti
     line = f"{output}: largest difference in logits {agreed['largest_difference']:.1e} on {agreed['examples']} examples"
     if gate := record["stages"][-1].get("gate"):
         spared = f", {len(gate['left_out'])} nodes left in fp32" if gate["left_out"] else ""
-        line += f", {gate['metric']} {100 * gate['before']:.2f} -> {100 * gate['after']:.2f}{spared}"
+        shown = scale(gate, gate["metric"])
+        line += f", {shown.name} {shown.text(gate['before'])} -> {shown.text(gate['after'])}{spared}"
     click.echo(line)
 
 
@@ -196,10 +200,11 @@ def _print_result(result: Any, as_json: bool) -> None:
         _print_json(result)
         return
     metric = result["metric"]
-    before = f"{100 * result['before'][metric]:.2f} -> " if result["before"] else ""
+    shown = scale(result, metric)
+    before = f"{shown.text(result['before'][metric])} -> " if result["before"] else ""
     sizes = " -> ".join(f"{n / 1e6:.1f}M" for n in dict.fromkeys(result["parameters"].values()))
     click.echo(
-        f"{result['output']}: {metric} {before}{100 * result['after'][metric]:.2f}, parameters {sizes},"
+        f"{result['output']}: {metric} {before}{shown.text(result['after'][metric])}, parameters {sizes},"
         f" {result['training']['seconds']:.0f} s"
     )
 

@@ -20,9 +20,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 if TYPE_CHECKING:
     import numpy as np
     from pydantic import BaseModel
+    from torch import Tensor
 
 Features = Mapping[str, Any]
-"""One tokenised example: `input_ids` and whatever else the model's forward takes, unpadded, and `labels`."""
+"""One example as the model's forward takes it, unpadded: `input_ids` and what goes with them, or `pixel_values`, and
+`labels`."""
 
 
 class Plugin(ABC):
@@ -43,16 +45,31 @@ def as_recipe(plugin: Plugin) -> dict[str, Any]:
     return {"name": plugin.name, **plugin.config.model_dump(mode="json")}
 
 
+Reduce = Callable[["Tensor", "Tensor"], tuple["Tensor", "Tensor"]]
+"""What a score needs of a batch's logits and labels; see `TaskData.reduce`."""
+
+
+def reduce_arrays(reduce: Reduce | None, logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What `reduce` makes of arrays; None: both as they are."""
+    if reduce is None:
+        return logits, labels
+    import torch
+
+    rows, answers = reduce(torch.from_numpy(logits), torch.from_numpy(labels))
+    return rows.numpy(), answers.numpy()
+
+
 @dataclass(frozen=True)
 class TaskData:
-    """A task's examples, tokenised for one checkpoint, and how predictions on them are scored."""
+    """A task's examples, made for one checkpoint, and how predictions on them are scored."""
 
     splits: Mapping[str, Sequence[Features]]
-    """Examples by split, `train` and `validation`; only the splits asked for."""
+    """Examples by split, `train` and `validation`; only the splits asked for. A split may make its examples when they
+    are asked for, as images are. A split may have `set_epoch(epoch)`; the loop calls it before each epoch."""
     collate: Callable[[Sequence[Features]], dict[str, np.ndarray]]
     """Pads examples to the longest among them and stacks them: arrays of shape (batch, length), `labels` too."""
     score: Callable[[np.ndarray, np.ndarray], dict[str, float]]
-    """Metrics by name from (logits, labels); higher is better for each."""
+    """Metrics by name from the (logits, labels) of any examples, as `reduce` leaves them, one row an example."""
     metric: str
     """The metric that chooses the best checkpoint."""
     head: Mapping[str, Any]
@@ -64,6 +81,20 @@ class TaskData:
     The checkpoint's tokenizer, cutting at `max_length`, makes the inputs of them."""
     max_length: int | None = None
     """Tokens to which texts are cut, special ones included; None: what the tokenizer takes."""
+    reduce: Reduce | None = None
+    """What `score` needs of a batch's logits and labels, one row of a fixed width an example, on the same device;
+    None: both as they are. Logits of every token are too many to keep, and of other lengths in every batch. It pickles.
+    """
+    lower_is_better: frozenset[str] = frozenset()
+    """The metrics of which less is better, such as `perplexity`. See `theseus_plugin.scale`."""
+
+    def reduced(self, logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """`reduce` for arrays."""
+        return reduce_arrays(self.reduce, logits, labels)
+
+    def better(self, new: float, old: float) -> bool:
+        """Whether `new` is a better value of `metric` than `old`."""
+        return new < old if self.metric in self.lower_is_better else new > old
 
 
 class Task(Plugin):
@@ -76,7 +107,7 @@ class Task(Plugin):
     def load(
         self, checkpoint: str, splits: Sequence[str] = ("train", "validation"), new_head: bool = False
     ) -> TaskData:
-        """Read `splits` and tokenise them with the tokenizer of `checkpoint` (a folder or a hub name).
+        """Read `splits`, prepared by the tokenizer or image processor of `checkpoint` (a folder or a hub name).
 
         Label ids follow the checkpoint's own head, unless `new_head` says that the head is yet to be trained.
 
@@ -96,6 +127,8 @@ class Result(TypedDict):
     """The folder that was written."""
     metric: str
     """Name of the metric that chose the checkpoint."""
+    lower_is_better: list[str]
+    """The metrics of which less is better."""
     before: dict[str, float]
     """Validation metrics of the model that was read; empty for a fit, whose head was new."""
     after: dict[str, float]

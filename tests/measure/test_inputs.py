@@ -71,6 +71,10 @@ def test_a_shape_longer_than_the_model(tmp_path):
     assert inputs.shapes(["1x64", "9", "1x64"], positions) == ["1x64", "9"]
     with pytest.raises(UserError, match="1x65 is longer than the model's 64 positions"):
         inputs.shapes(["1x64", "1x65"], positions)
+    with pytest.raises(UserError, match="1x65 is longer than the model's 64 positions"):
+        inputs.shapes(["1x65"], folder(tmp_path, '{"n_positions": 64}'))
+    t5 = folder(tmp_path, '{"n_positions": 64, "is_encoder_decoder": true}')
+    assert inputs.shapes(["1x65"], t5) == ["1x65"]
 
 
 def test_a_sample_has_the_lengths_of_the_whole():

@@ -7,6 +7,7 @@ import pytest
 
 from theseus_plugin.errors import UserError
 from theseus_plugin.onnx.gate import Gate
+from theseus_plugin.scale import Scale
 
 COSTS = {"a": 0.001, "b": 0.03, "c": 0.0, "d": 0.004, "e": 0.002}
 """What each node costs of the metric when it is lowered."""
@@ -29,7 +30,7 @@ def gate(max_drop, costs=COSTS, sensitive=COSTS):
     def logits(file):
         return np.array([[sum(sensitive[name] for name in json.loads(file.read_text()))]])
 
-    return Gate("int8-dynamic", lower, score, logits, max_drop)
+    return Gate("int8-dynamic", lower, score, logits, max_drop, Scale("accuracy", lower_is_better=False))
 
 
 def test_all_nodes_if_they_pass(files):

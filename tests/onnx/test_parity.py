@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from theseus_plugin.contract import TaskData
 from theseus_plugin.errors import UserError
 from theseus_plugin.onnx import parity
 
@@ -38,6 +39,9 @@ def share_of_right(logits, labels):
     return {"accuracy": float((logits.argmax(-1) == labels).mean())}
 
 
+SCORED = TaskData({}, collate, share_of_right, "accuracy", {})
+
+
 def compare(given, expected, tolerance=1e-4, labels=(1, 0)):
     against = parity.Reference(
         batches=[{}],
@@ -45,8 +49,7 @@ def compare(given, expected, tolerance=1e-4, labels=(1, 0)):
         examples=2,
         labels=[np.array(labels)],
         padded=1,
-        score=share_of_right,
-        metric="accuracy",
+        data=SCORED,
         lengths=(1, 2),
     )
     return parity.check(lambda batch: np.array(given), against, tolerance)
@@ -69,8 +72,7 @@ def test_the_metric_counts_every_example_once():
         examples=3,
         labels=[np.array([1, 0]), np.array([0]), np.array([1])],
         padded=2,
-        score=share_of_right,
-        metric="accuracy",
+        data=SCORED,
         lengths=None,
     )
     answers = iter(given)

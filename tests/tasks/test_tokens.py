@@ -9,7 +9,7 @@ from tests.tiny import save_tiny, save_tokenizer, tiny_config
 from theseus_plugin.checkpoint import load_config, load_tokenizer
 from theseus_plugin.errors import UserError
 from theseus_plugin.tasks import tokens
-from theseus_plugin.tasks.tokens import Padding, longest_input, tokenize
+from theseus_plugin.tasks.tokens import Padding, longest_input, require_equal_ends, tokenize
 
 TEXTS = ["good", "the film was not good", "a dull movie", "bad", "the a an is was and of to in film"]
 OTHERS = [
@@ -101,3 +101,21 @@ def test_missing_checkpoint(tmp_path):
         load_config("no-such/model")
     with pytest.raises(UserError, match="no configuration there"):
         load_config(str(tmp_path))
+
+
+def test_encoder_decoders_read_the_last_end_of_text():
+    def example(*ids):
+        return {"input_ids": list(ids)}
+
+    require_equal_ends([example(5, 2), example(6, 7, 2)], 2, "a.tsv")
+    with pytest.raises(UserError, match=r"a\.tsv, row 1: the checkpoint's tokenizer ends no text"):
+        require_equal_ends([example(5, 6)], 2, "a.tsv")
+    with pytest.raises(UserError, match=r"a\.tsv, row 2: the end-of-text token stands within the text"):
+        require_equal_ends([example(5, 2), example(2, 5, 2)], 2, "a.tsv")
+
+
+def test_a_tokenizer_without_padding_pads_with_its_end_of_text(tmp_path):
+    tokenizer = load_tokenizer(str(save_tokenizer(tmp_path, pad_token=None, eos_token="[SEP]")))
+    assert tokenizer.pad_token_id == tokenizer.sep_token_id
+    tokenizer.save_pretrained(tmp_path / "again")
+    assert load_tokenizer(str(tmp_path / "again")).pad_token == "[SEP]"

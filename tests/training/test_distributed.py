@@ -223,3 +223,21 @@ def test_sharding_is_refused_in_words(recipe: dict[str, Any], tmp_path: Path) ->
     )  # fmt: skip
     assert process.returncode != 0
     assert process.stderr.count("error: Accelerate does not shard models over CPU processes") == 1
+
+
+def test_reduced_rows_of_both_processes_are_scored_as_of_one(tmp_path: Path, reviews: dict[str, Any]) -> None:
+    """Perplexity over 29 texts in batches of 4, whose logits differ in length between the processes."""
+    model = save_tiny(tmp_path / "model", head="MaskedLM")
+    before = []
+    for name, start in (("one", [sys.executable]), ("two", TWO_RANKS)):
+        training = {"max_steps": 1, "batch_size": 4, "eval_batch_size": 4, "precision": "fp32"}
+        recipe = {
+            "predecessor": str(model),
+            "successor": str(tmp_path / name),
+            "task": {key: value for key, value in reviews.items() if key != "name"} | {"name": "masked-lm"},
+            "method": {"name": "theseus", "successor_blocks": 3, "training": training},
+        }
+        (tmp_path / f"{name}.yaml").write_text(json.dumps(recipe))
+        stdout = run(*start, "-m", "theseus_plugin", "compress", str(tmp_path / f"{name}.yaml"), "--json")
+        before.append(json.loads(stdout)["before"])
+    assert before[0] == pytest.approx(before[1], rel=1e-6)

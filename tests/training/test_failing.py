@@ -70,8 +70,8 @@ def test_a_full_disk_keeps_the_checkpoint_before(recipe: dict[str, Any], capfd: 
         loop._Run._step = spied  # type: ignore[method-assign]
         try:
             compress(recipe)
-        except UserError:
-            raise SystemExit(2) from None
+        except UserError as error:
+            there.send(str(error))
 
     process = get_context("fork").Process(target=child)
     process.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -41,8 +42,9 @@ class Accuracy(Evaluator):
 
     def evaluate(self, models: Sequence[str], task: Task) -> list[dict[str, Any]]:
         """Per model: `metrics` with their `intervals`, their `difference` from the first model's (value and interval,
-        both models judged on the same resampled examples), the `metric` the task goes by, `examples`, `truncated`,
-        `device`, `threads`, `file`, `sha256`. A metric that cannot be judged on any resample has no interval.
+        both models judged on the same resampled examples), the `metric` the task goes by, those of which
+        `lower_is_better`, `examples`, `truncated`, `device`, `threads`, `file`, `sha256`. A metric that cannot be
+        judged on any resample has no interval.
 
         Raises:
             UserError: a path that is no model or not for this device, what the task refuses, a model that cannot be
@@ -54,6 +56,8 @@ class Accuracy(Evaluator):
         return [self._record(one, scored[0]) for one in scored]
 
     def _score(self, model: Model, task: Task) -> _Scored:
+        import numpy as np
+
         from theseus_plugin.measure.child import Child
         from theseus_plugin.onnx.predict import predict
 
@@ -66,14 +70,16 @@ class Accuracy(Evaluator):
         ):
             child.receive()
             child.ask("open")
+            if data.reduce is not None:
+                child.ask("reduce", code=np.frombuffer(pickle.dumps(data.reduce), dtype=np.uint8))
 
-            def run(batch: Batch) -> np.ndarray:
-                logits: np.ndarray = child.ask("predict", batch=batch)
-                _refuse_other_head(model, logits, data)
+            def answer(batch: Batch, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+                rows, answers, width = child.ask("predict", batch=batch, labels=labels)
+                _refuse_other_head(model, width, data)
                 tick()
-                return logits
+                return rows, answers
 
-            return _Scored(model, data, *predict(run, examples, data.collate, size))
+            return _Scored(model, data, *predict(answer, examples, data.collate, size))
 
     def _record(self, scored: _Scored, first: _Scored) -> dict[str, Any]:
         from theseus_plugin.measure.statistics import intervals, paired_intervals
@@ -87,6 +93,7 @@ class Accuracy(Evaluator):
                 for name, between in paired.items()
             },
             "metric": scored.data.metric,
+            "lower_is_better": sorted(scored.data.lower_is_better),
             "examples": len(scored.labels),
             "truncated": scored.data.truncated.get("validation", 0),
             "device": self.config.device,
@@ -97,7 +104,7 @@ class Accuracy(Evaluator):
 
 @dataclass(frozen=True)
 class _Scored:
-    """A model's logits, in the order of the examples; labels as its own head numbers them."""
+    """A model's logits, reduced, in the order of the examples; labels as its own head numbers them."""
 
     model: Model
     data: TaskData
@@ -115,10 +122,10 @@ class _Scored:
         return resampled_scores(self.data.score, self.logits, self.labels)
 
 
-def _refuse_other_head(model: Model, logits: np.ndarray, data: TaskData) -> None:
+def _refuse_other_head(model: Model, width: int, data: TaskData) -> None:
     wanted = data.head.get("num_labels")
-    if wanted is not None and logits.shape[-1] != wanted:
+    if wanted is not None and width != wanted:
         raise UserError(
-            f"{model.name}: its head gives {logits.shape[-1]} logits, the task has {wanted} labels:"
+            f"{model.name}: its head gives {width} logits, the task has {wanted} labels:"
             " name a model that was fine-tuned for this task, or another task"
         )

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from theseus_plugin.measure.inputs import parse_shape
+from theseus_plugin.scale import Scale, scale
 
 Record = Mapping[str, Any]
 """One of the `models` that `bench` gives."""
@@ -35,6 +36,11 @@ def score(record: Record, metric: str) -> float | None:
     """The value of a metric, None where it was not measured."""
     value: float | None = record.get("accuracy", {}).get("metrics", {}).get(metric)
     return value
+
+
+def metric_scale(record: Record, metric: str) -> Scale:
+    """How a metric of a record is shown and compared."""
+    return scale(record.get("accuracy", {}), metric)
 
 
 def shapes(records: Sequence[Record]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from theseus_plugin.measure.figures import TASK, Record, comparable, named, score, shapes, timed
+from theseus_plugin.measure.figures import TASK, Record, comparable, metric_scale, named, score, shapes, timed
 from theseus_plugin.measure.names import labels
 from theseus_plugin.measure.ratios import differs
 
@@ -22,17 +22,26 @@ def findings(records: Sequence[Record]) -> list[str]:
 
 
 def kept(first: Record, record: Record, metric: str) -> str | None:
-    """`f1 76.00 of 80.00, 95.0 % of it`, with the interval of the difference where there is one."""
+    """`f1 76.00 of 80.00, 95.0 % of it`, with the interval of the difference where there is one.
+
+    Of a metric of which less is better: `perplexity 8.40 after 8.00, 5.0 % more`.
+    """
     before, after = score(first, metric), score(record, metric)
     if before is None or after is None:
         return None
-    share = f", {100 * after / before:.1f} % of it" if before > 0 else ""
+    shown = metric_scale(record, metric)
+    if shown.lower_is_better:
+        lost = shown.lost(before, after)
+        share = f" after {shown.text(before)}, {abs(lost):.1f} % {'more' if lost > 0 else 'less'}"
+    else:
+        share = f" of {shown.text(before)}" + (f", {100 * after / before:.1f} % of it" if before > 0 else "")
     apart = record["accuracy"].get("difference", {}).get(metric)
     if apart is not None:
-        low, high = (100 * end for end in apart["interval"])
+        low, high = apart["interval"]
         verdict = ", no clear difference" if low <= 0 <= high else ""
-        share += f" (difference {100 * apart['value']:+.2f}, 95 % interval {low:+.2f} to {high:+.2f}{verdict})"
-    return f"{metric} {100 * after:.2f} of {100 * before:.2f}{share}"
+        ends = f"{shown.text(low, '+.2f')} to {shown.text(high, '+.2f')}"
+        share += f" (difference {shown.text(apart['value'], '+.2f')}, 95 % interval {ends}{verdict})"
+    return f"{metric} {shown.text(after)}{share}"
 
 
 def _kept(first: Record, record: Record) -> list[str]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from theseus_plugin.errors import UserError
 from theseus_plugin.files import read_json
+from theseus_plugin.lengths import has_tokens, lengths
 
 if TYPE_CHECKING:
     from theseus_plugin.contract import TaskData
@@ -39,7 +40,7 @@ class Inputs:
     def __init__(self, data: TaskData) -> None:
         self.data = data
         self._examples = data.splits["validation"]
-        self._tokens = "input_ids" in self._examples[0]
+        self._tokens, self._lengths = has_tokens(self._examples), lengths(self._examples)
 
     def shapes(self, shapes: Sequence[str], folder: Path) -> list[str]:
         """The shapes as they are made and named here, each once.
@@ -49,7 +50,10 @@ class Inputs:
         """
         if not self._tokens:
             return list(dict.fromkeys(str(parse_shape(shape)[0]) for shape in shapes))
-        positions = read_json(folder / "config.json").get("max_position_embeddings")
+        config = read_json(folder / "config.json")
+        # T5 has positions without end, though its configuration holds such a number
+        others = None if config.get("is_encoder_decoder") else config.get("n_positions")
+        positions = config.get("max_position_embeddings", others)
         for shape in shapes:
             if positions is not None and (parse_shape(shape)[1] or 0) > positions:
                 raise UserError(
@@ -80,7 +84,7 @@ class Inputs:
         """
         random = np.random.default_rng(seed)
         shuffled = random.permutation(len(self._examples))
-        by_length = shuffled[np.argsort([self._length(int(at)) for at in shuffled], kind="stable")]
+        by_length = shuffled[np.argsort(np.array(self._lengths)[shuffled], kind="stable")]
         parts = np.array_split(by_length, min(count, len(by_length)))
         return [int(random.choice(part)) for part in parts]
 
@@ -88,20 +92,16 @@ class Inputs:
         """Lengths in tokens of the shortest, the median and the longest of some examples; None without tokens."""
         if not self._tokens:
             return None
-        lengths = [self._length(at) for at in chosen]
-        return {"min": min(lengths), "median": median_low(lengths), "max": max(lengths)}
-
-    def _length(self, at: int) -> int:
-        return len(self._examples[at]["input_ids"]) if self._tokens else 0
+        chosen_lengths = [self._lengths[at] for at in chosen]
+        return {"min": min(chosen_lengths), "median": median_low(chosen_lengths), "max": max(chosen_lengths)}
 
     def _filled(self, size: int, length: int) -> dict[str, np.ndarray]:
         enough = self._examples[: size * length]  # each has a token at least
-        lengths = [len(example["input_ids"]) for example in enough]
         arrays = {}
         for name in enough[0]:
             if name == "labels":
                 continue
-            if [np.shape(example[name]) for example in enough] != [(n,) for n in lengths]:
+            if [np.shape(example[name]) for example in enough] != [(n,) for n in lengths(enough)]:
                 raise UserError(
                     f"shape {size}x{length} cannot be made: {name!r} is not one number per token; write {size}"
                 )

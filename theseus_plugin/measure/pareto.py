@@ -5,18 +5,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from theseus_plugin.measure.drawing import SOFT, framed, look, new_figure, number_points, svg
-from theseus_plugin.measure.figures import TASK, Record, comparable, is_ok, named, reference, score, timed, where
+from theseus_plugin.measure.figures import (
+    TASK,
+    Record,
+    comparable,
+    is_ok,
+    metric_scale,
+    named,
+    reference,
+    score,
+    timed,
+    where,
+)
 from theseus_plugin.measure.recommend import KEEP
 
 Point = tuple[float, float]
-"""A cost, better if smaller, and a score, better if larger."""
+"""A cost, better if smaller, and a score, better if larger unless it is said otherwise."""
 
 
-def frontier(points: Sequence[Point]) -> list[Point]:
+def frontier(points: Sequence[Point], lower_is_better: bool = False) -> list[Point]:
     """The points of which no other is at least as good in both figures and better in one, by rising cost."""
+    sign = -1 if lower_is_better else 1
     result: list[Point] = []
-    for point in sorted(set(points), key=lambda point: (point[0], -point[1])):
-        if not result or point[1] > result[-1][1]:
+    for point in sorted(set(points), key=lambda point: (point[0], -sign * point[1])):
+        if not result or sign * point[1] > sign * result[-1][1]:
             result.append(point)
     return result
 
@@ -50,8 +62,9 @@ def _against(
     metric = next((r["accuracy"]["metric"] for r in records if "accuracy" in r), None)
     if metric is None:
         return None
+    shown = metric_scale(next(r for r in records if "accuracy" in r), metric)
     points = [
-        (at, cost, 100 * value)
+        (at, cost, shown.factor * value)
         for at, (record, cost) in enumerate(zip(records, costs, strict=True))
         if cost is not None and (value := score(record, metric)) is not None
     ]
@@ -60,19 +73,19 @@ def _against(
     figure, axes = new_figure(2.9)
     for at, x, y in points:
         style = look(at)
-        ends = [100 * end for end in records[at]["accuracy"].get("intervals", {}).get(metric, ())]
+        ends = [shown.factor * end for end in records[at]["accuracy"].get("intervals", {}).get(metric, ())]
         axes.plot([x] * len(ends), ends, "-_", color=style.colour, linewidth=1, markersize=5, zorder=1)
         axes.plot(x, y, style.marker, color=style.colour, zorder=3)
-    best = frontier([(x, y) for at, x, y in points if ranked[at]])
+    best = frontier([(x, y) for at, x, y in points if ranked[at]], shown.lower_is_better)
     axes.plot(*zip(*best, strict=True), color=SOFT, linewidth=0.8, drawstyle="steps-post", zorder=0)
     first = score(records[0], metric) or 0
     if first > 0:
-        axes.axhline(100 * KEEP * first, color=SOFT, linewidth=0.8, linestyle=":", zorder=0)
+        axes.axhline(shown.factor * shown.floor(first, KEEP), color=SOFT, linewidth=0.8, linestyle=":", zorder=0)
     axes.margins(x=0.12, y=0.12)
     if max(x for _, x, _ in points) > 1.25 * min(x for _, x, _ in points):
         axes.set_xlim(0, axes.get_xlim()[1])
     axes.set_xlabel(f"{axis}; left is better")
-    axes.set_ylabel(f"{metric} x 100; up is better")
+    axes.set_ylabel(f"{shown.heading}; {'down' if shown.lower_is_better else 'up'} is better")
     number_points(figure, axes, [(str(at + 1), x, y) for at, x, y in points])
     caption = f"{metric} against {subject} {place}. Whiskers: 95 % interval. Line: no model is better in both."
     kept = f" Dotted: {100 * KEEP:g} % of the first model's {metric}." if first > 0 else ""

@@ -1,18 +1,20 @@
 """Which of the models to deploy, in one sentence.
 
-The rule: of the models that were measured like the first and keep at least 99 % of its score in the task's metric,
-the one with the lowest median latency. Latency is that on the task's own examples if they were timed, else at the
-shape with the most tokens. A model is as good as the fastest if the intervals of their ratios to the first overlap,
-or if it is slower by no more than the noise floor: among those the one with the fewest bytes is chosen.
+The rule: of the models that were measured like the first and keep at least 99 % of its score in the task's metric
+(where less is better: whose score times 0.99 is at most that of the first), the one with the lowest median latency.
+Latency is that on the task's own examples if they were timed, else at the shape with the most tokens. A model is as
+good as the fastest if the intervals of their ratios to the first overlap, or if it is slower by no more than the noise
+floor: among those the one with the fewest bytes is chosen.
 Nothing is recommended that is not clearly faster than the first, or smaller without a clear difference in speed.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from theseus_plugin.measure.figures import Record, comparable, reference, score, timed, where
+from theseus_plugin.measure.figures import Record, comparable, metric_scale, reference, score, timed, where
 from theseus_plugin.measure.findings import kept
 from theseus_plugin.measure.names import labels
 from theseus_plugin.measure.ratios import differs, interval, noise
@@ -42,9 +44,9 @@ def recommendation(records: Sequence[Record], keep: float = KEEP) -> str | None:
         return None
     names = {id(record): name for name, record in zip(labels(records), records, strict=True)}
     first, *others = able
-    good = [r for r in others if (score(r, metric) or 0) >= keep * best]
+    good = [r for r in others if _share(first, r, metric) >= keep]
     if not good:
-        closest = max(others, key=lambda r: score(r, metric) or 0)
+        closest = max(others, key=lambda r: _share(first, r, metric))
         return (
             f"Stay with {names[id(first)]}: no other model keeps {100 * keep:g} % of its {metric}; "
             f"{names[id(closest)]} came closest: {_why(first, closest, metric, shape, keep)}."
@@ -58,6 +60,12 @@ def recommendation(records: Sequence[Record], keep: float = KEEP) -> str | None:
         )
     chosen = _quickest(better, shape)
     return f"Deploy {names[id(chosen)]} instead of {names[id(first)]}: {_why(first, chosen, metric, shape, keep)}."
+
+
+def _share(first: Record, record: Record, metric: str) -> float:
+    """The share of the first model's score that a model keeps."""
+    before, after = score(first, metric), score(record, metric)
+    return 0.0 if before is None or after is None else metric_scale(first, metric).kept(before, after) or 0.0
 
 
 def _is_better(first: Record, record: Record, shape: str) -> bool:
@@ -92,12 +100,20 @@ def _median(record: Record, shape: str) -> float:
     return float((timed(record, shape) or {})["median_ms"])
 
 
+def _unproven(first: Record, apart: Mapping[str, Any], metric: str, keep: float) -> bool:
+    """Whether a difference is within what may be lost, but its interval is not."""
+    before, shown = score(first, metric) or 0, metric_scale(first, metric)
+    allowed = shown.floor(before, keep) - before
+    if shown.lower_is_better:
+        return bool(apart["value"] <= allowed < apart["interval"][1])
+    return bool(apart["interval"][0] < allowed <= apart["value"])
+
+
 def _why(first: Record, record: Record, metric: str, shape: str, keep: float) -> str:
     """Metric, speed and size of `record` against the first model."""
     parts = [kept(first, record, metric) or ""]
     apart = record["accuracy"].get("difference", {}).get(metric)
-    before = score(first, metric) or 0
-    if apart is not None and apart["interval"][0] < (keep - 1) * before <= apart["value"]:
+    if apart is not None and _unproven(first, apart, metric, keep):
         count = record["accuracy"]["examples"]
         parts[0] += f", though {count} examples do not prove that {100 * keep:g} % are kept"
     found = timed(record, shape) or {}

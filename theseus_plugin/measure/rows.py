@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from theseus_plugin.measure.figures import TASK, Record, is_ok, metrics, named, shapes, timed
+from theseus_plugin.measure.figures import (
+    TASK,
+    Record,
+    is_ok,
+    metric_scale,
+    metrics,
+    named,
+    score,
+    shapes,
+    timed,
+)
 from theseus_plugin.measure.names import labels, runtime
 from theseus_plugin.measure.ratios import differs, interval, noise
 
@@ -47,7 +57,8 @@ def rows(records: Sequence[Record]) -> list[Figure]:
     row("MB on disk", (_number(s.get("bytes"), "{:.1f}", 1e-6) for s in sizes))
     row("peak memory, MB", (_number(r.get("memory", {}).get("peak_bytes"), "{:.0f}", 1e-6) for r in records))
     for metric in metrics(records):
-        row(f"{metric} x 100", (_score(r, metric) for r in records))
+        heading = next(metric_scale(r, metric).heading for r in records if score(r, metric) is not None)
+        row(heading, (_score(r, metric) for r in records))
         row("difference", (_difference(r, metric) if i else None for i, r in enumerate(records)))
     for shape in shapes(records):
         row(f"ms, {named(shape)}", (_if_timed(timed(r, shape), i > 0) for i, r in enumerate(records)))
@@ -80,17 +91,19 @@ def _score(record: Record, metric: str) -> Cell | None:
     accuracy = record.get("accuracy", {})
     if metric not in accuracy.get("metrics", {}):
         return None
-    ends = [100 * end for end in accuracy.get("intervals", {}).get(metric, ())]
-    notes = ("{:.1f} to {:.1f}".format(*ends),) if ends else ()
-    return Cell(f"{100 * accuracy['metrics'][metric]:.2f}", notes, "".join(notes))
+    shown = metric_scale(record, metric)
+    ends = [shown.text(end, ".1f") for end in accuracy.get("intervals", {}).get(metric, ())]
+    notes = (" to ".join(ends),) if ends else ()
+    return Cell(shown.text(accuracy["metrics"][metric]), notes, "".join(notes))
 
 
 def _difference(record: Record, metric: str) -> Cell | None:
     found = record.get("accuracy", {}).get("difference", {}).get(metric)
     if found is None:
         return None
-    ends = "{:+.2f} to {:+.2f}".format(*(100 * end for end in found["interval"]))
-    return Cell(f"{100 * found['value']:+.2f}", (ends,), ends)
+    shown = metric_scale(record, metric)
+    ends = " to ".join(shown.text(end, "+.2f") for end in found["interval"])
+    return Cell(shown.text(found["value"], "+.2f"), (ends,), ends)
 
 
 def _if_timed(found: Mapping[str, Any] | None, compared: bool) -> Cell | None:

@@ -93,6 +93,8 @@ class TorchModel:
         model = load_model(str(folder), auto_class).to(device)
         self._folder, self._device = folder, device
         self._taken = inspect.signature(model.forward).parameters
+        # a decoder would return keys and values too
+        self._options = {"use_cache": False} if "use_cache" in self._taken else {}
         self._model: Any = torch.compile(model) if compiled else model
 
     def run(self, batch: Batch) -> np.ndarray:
@@ -124,7 +126,7 @@ class TorchModel:
 
         try:
             with torch.inference_mode():
-                return self._model(**tensors).logits
+                return self._model(**tensors, **self._options).logits
         except Exception as error:  # of the model, of the device, or of the compiler
             for cause in _causes(error):
                 if lacks := _COMPILERS.get(type(cause).__name__):

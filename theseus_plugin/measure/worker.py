@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import sys
 import time
 import traceback
@@ -12,6 +13,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from theseus_plugin.contract import Reduce, reduce_arrays
 from theseus_plugin.errors import UserError
 from theseus_plugin.measure import resident
 from theseus_plugin.measure.runtimes import Batch, Runnable, Runtime, import_runtime, open_model
@@ -26,6 +28,7 @@ class Worker:
         self._clock, self._opener = clock, opener
         self._model: Runnable
         self._calls: list[Call]
+        self._reduce: Reduce | None = None
 
     def answer(self, question: str, details: dict[str, Any]) -> Any:
         """The answer to a question by its name."""
@@ -40,9 +43,14 @@ class Worker:
         """Load the model; how long it took, the import of its runtime not counted."""
         return once([self._open], self._clock)[0]
 
-    def predict(self, batch: Batch) -> np.ndarray:
-        """Logits in fp32."""
-        return self._model.run(batch).astype(np.float32)
+    def reduce(self, code: np.ndarray) -> None:
+        """The task's `reduce`, pickled: logits of every token are too many to send."""
+        self._reduce = pickle.loads(code.tobytes())
+
+    def predict(self, batch: Batch, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+        """Logits in fp32 and labels, reduced if `reduce` was sent; and how many logits there were of each."""
+        logits = self._model.run(batch).astype(np.float32)
+        return *reduce_arrays(self._reduce, logits, labels), int(logits.shape[-1])
 
     def bind(self, batches: Sequence[Batch]) -> None:
         """Put the batches in place that are timed from now on."""
@@ -112,6 +120,7 @@ QUESTIONS: dict[str, Callable[..., Any]] = {
     for verb in (
         Worker.prepare,
         Worker.open,
+        Worker.reduce,
         Worker.predict,
         Worker.bind,
         Worker.once,

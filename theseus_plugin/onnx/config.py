@@ -28,7 +28,10 @@ class ExportConfig(Options):
     )
     examples: int = Field(64, ge=1, description="examples to compare logits on, spread over all lengths")
     max_drop: float = Field(
-        0.5, ge=0, description="points (hundredths) of the task's metric that a lower precision may cost"
+        0.5,
+        ge=0,
+        description="points (hundredths) of the task's metric that a lower precision may cost; of one of which less is "
+        "better, as perplexity, per cent of it",
     )
     leave_out: tuple[str, ...] = Field((), description="nodes to leave in fp32, by name")
 

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from theseus_plugin.checkpoint import load_model, load_tokenizer, weights_file
+from theseus_plugin.checkpoint import load_model, load_processor, weights_file
 from theseus_plugin.contract import as_recipe
 from theseus_plugin.errors import UserError
 from theseus_plugin.files import complete_folder, read_json, refuse_existing, sha256, write_json
@@ -39,11 +39,11 @@ def export(checkpoint: str, output: str, task: Task, config: ExportConfig | None
     the architecture.
 
     The folder holds `model.onnx` (inputs as the task names them, batch and length dynamic; output `logits`), with
-    its weights in `model.onnx.data` if they exceed 2 GiB, `config.json`, the tokenizer, and `export.json`, which
-    is the record returned.
+    its weights in `model.onnx.data` if they exceed 2 GiB, `config.json`, the tokenizer or image processor, and
+    `export.json`, which is the record returned.
 
     Args:
-        checkpoint: a folder with `config.json`, `model.safetensors` and a tokenizer.
+        checkpoint: a folder with `config.json`, `model.safetensors` and a tokenizer or image processor.
         output: the folder to write; must not exist.
         task: its validation examples are those that parity is checked on, and that the lower precision must score on.
         config: see `ExportConfig`; fp32 by default.
@@ -56,6 +56,7 @@ def export(checkpoint: str, output: str, task: Task, config: ExportConfig | None
     refuse_existing(output)
     weights = weights_file(checkpoint)
     model = load_model(checkpoint, task.auto_class, attn_implementation="eager")
+    model.config.use_cache = False  # a decoder would return keys and values too
     data = task.load(checkpoint, splits=("validation",))
     chosen = parity.spread(data.splits["validation"], config.examples)
     inputs = model_inputs(model, chosen[0])
@@ -92,7 +93,7 @@ def export(checkpoint: str, output: str, task: Task, config: ExportConfig | None
             "bytes": external.size(stages.file),
         }
         shutil.copyfile(Path(checkpoint, "config.json"), folder / "config.json")
-        load_tokenizer(checkpoint).save_pretrained(folder)
+        load_processor(checkpoint, model).save_pretrained(folder)
         write_json(folder / "export.json", record)
     return record
 

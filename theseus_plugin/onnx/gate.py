@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from theseus_plugin.errors import UserError, did_you_mean
+from theseus_plugin.scale import Scale
 
 Lower = Callable[[Path, Path, Sequence[str]], None]
 """Writes the first file to the second with the named nodes in a lower precision."""
@@ -22,7 +23,8 @@ class Gate:
         lower: does it.
         score: the task's metric of a file, on all validation examples.
         logits: logits of a file on a few examples, to rank the nodes by.
-        max_drop: how much of the metric it may cost, in points (hundredths).
+        max_drop: how much of the metric it may cost, as `scale.lost` counts it.
+        scale: that of the metric.
     """
 
     def __init__(
@@ -32,9 +34,10 @@ class Gate:
         score: Callable[[Path], float],
         logits: Callable[[Path], np.ndarray],
         max_drop: float,
+        scale: Scale,
     ) -> None:
         self._precision, self._lower, self._score, self._logits = precision, lower, score, logits
-        self._max_drop = max_drop
+        self._max_drop, self._scale = max_drop, scale
 
     def apply(self, source: Path, target: Path, nodes: Sequence[str], leave_out: Sequence[str] = ()) -> dict[str, Any]:
         """Write `source` to `target` with as many of `nodes` as pass in the lower precision.
@@ -43,7 +46,7 @@ class Gate:
         are too: one, two, four and so on, up to half of all.
 
         Returns:
-            The metric `before` and `after`, the `drop` in points, `max_drop`, and the nodes `left_out`.
+            The metric `before` and `after`, the `drop` in points or per cent, `max_drop`, and the nodes `left_out`.
 
         Raises:
             UserError: no such node, none at all, or the metric drops too far in any case.
@@ -59,7 +62,7 @@ class Gate:
         for spared in self._spared(source, target, chosen):
             self._lower(source, target, [name for name in chosen if name not in spared])
             after = self._score(target)
-            drops.append(100 * (before - after))
+            drops.append(self._scale.lost(before, after))
             if drops[-1] <= self._max_drop:
                 left_out = [name for name in nodes if name in leave_out or name in spared]
                 facts = {"before": before, "after": after, "drop": drops[-1], "max_drop": self._max_drop}
@@ -67,8 +70,8 @@ class Gate:
         target.unlink(missing_ok=True)
         also = f", {drops[-1]:.2f} with the {len(spared)} most sensitive nodes spared" if spared else ""
         raise UserError(
-            f"{self._precision} costs {drops[0]:.2f} points of the metric (allowed: {self._max_drop:g}){also}:"
-            " nothing was kept; allow a larger --max-drop, or export in fp32"
+            f"{self._precision} costs {drops[0]:.2f} {self._scale.unit} of the metric "
+            f"(allowed: {self._max_drop:g}){also}: nothing was kept; allow a larger --max-drop, or export in fp32"
         )
 
     def _spared(self, source: Path, target: Path, nodes: Sequence[str]) -> Iterator[list[str]]:

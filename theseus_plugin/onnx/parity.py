@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from theseus_plugin.errors import UserError
+from theseus_plugin.lengths import has_tokens, lengths
 
 if TYPE_CHECKING:
     from theseus_plugin.contract import Features, TaskData
 
 Batch = Mapping[str, np.ndarray]
+Rows = tuple[np.ndarray, np.ndarray]
+"""Reduced logits and labels of a batch, as `TaskData.score` takes them."""
 BATCH_SIZE = 8
 SINGLES = 8
 
@@ -30,10 +33,8 @@ class Reference:
     padded: int
     """How many of the batches, the first ones, hold every example once; of the others each holds one alone, and the
     last one the longest example again, drawn out to the task's maximal length."""
-    score: Callable[[np.ndarray, np.ndarray], dict[str, float]]
-    """Metrics from (logits, labels), as `TaskData.score`."""
-    metric: str
-    """The metric that is compared."""
+    data: TaskData
+    """How they are scored."""
     lengths: tuple[int, int] | None
     """Lengths of the shortest and the longest of them, in tokens; None where they have none, as images."""
 
@@ -41,9 +42,10 @@ class Reference:
 def spread(examples: Sequence[Features], count: int) -> list[Features]:
     """Up to `count` examples in order of length, evenly spread from the shortest to the longest.
 
-    Those without `input_ids` keep their order.
+    Those without a length keep their order.
     """
-    by_length = sorted(range(len(examples)), key=lambda i: len(examples[i].get("input_ids", ())))
+    sizes = lengths(examples)
+    by_length = sorted(range(len(examples)), key=lambda i: sizes[i])
     places = np.unique(np.linspace(0, len(by_length) - 1, min(count, len(by_length))).round().astype(int))
     return [examples[by_length[place]] for place in places]
 
@@ -77,16 +79,15 @@ def reference(model: Any, chosen: Sequence[Features], data: TaskData, inputs: Se
         logits = [
             model(**{name: torch.from_numpy(array) for name, array in batch.items()}).logits.numpy() for batch in fed
         ]
-    lengths = [len(example["input_ids"]) for example in chosen if "input_ids" in example]
+    sizes = lengths(chosen)
     return Reference(
         batches=fed,
         logits=logits,
         labels=[batch["labels"] for batch in collated],
-        score=data.score,
-        metric=data.metric,
+        data=data,
         padded=-(-len(chosen) // BATCH_SIZE),
         examples=len(chosen),
-        lengths=(min(lengths), max(lengths)) if lengths else None,
+        lengths=(min(sizes), max(sizes)) if has_tokens(chosen) else None,
     )
 
 
@@ -115,24 +116,41 @@ def compare(run: Callable[[Batch], np.ndarray], against: Reference) -> dict[str,
         Largest and mean absolute difference of logits, the share of equal labels (None for a single logit,
         which is no label), by how much the metric differs on these examples, and what was compared.
     """
-    given = [run(batch) for batch in against.batches]
-    pairs = list(zip(given, against.logits, strict=True))
-    differences = np.concatenate([np.abs(a - b).ravel() for a, b in pairs])
-    agreed = np.concatenate([(a.argmax(-1) == b.argmax(-1)).ravel() for a, b in pairs])
+    largest, agreed, differences, rows = [], [], [], []
+    for at, (batch, expected) in enumerate(zip(against.batches, against.logits, strict=True)):
+        given = run(batch)  # one batch at a time: the logits of a language model are many
+        apart = np.abs(given - expected)
+        largest.append(apart.max())
+        differences.append((apart.sum(dtype=np.float64), apart.size))
+        equal = given.argmax(-1) == expected.argmax(-1)
+        agreed.append((equal.sum(), equal.size))
+        if at < against.padded:
+            rows.append(against.data.reduced(given, against.labels[at]))
     return {
-        "largest_difference": float(differences.max()),
-        "mean_difference": float(differences.mean()),
-        "label_agreement": None if against.logits[0].shape[-1] == 1 else float(agreed.mean()),
-        "metric": against.metric,
-        "metric_difference": _metric(given, against) - _metric(against.logits, against),
+        "largest_difference": float(np.max(largest)),
+        "mean_difference": _mean(differences),
+        "label_agreement": None if against.logits[0].shape[-1] == 1 else _mean(agreed),
+        "metric": against.data.metric,
+        "metric_difference": _metric(rows, against) - _metric(_expected(against), against),
         "examples": against.examples,
         "batches": len(against.batches),
         "lengths": against.lengths and list(against.lengths),
     }
 
 
-def _metric(logits: Sequence[np.ndarray], against: Reference) -> float:
-    """The metric with every example once."""
-    return against.score(np.concatenate(logits[: against.padded]), np.concatenate(against.labels[: against.padded]))[
-        against.metric
+def _mean(sums: Sequence[tuple[Any, int]]) -> float:
+    """The mean of what sums and counts by batch are of."""
+    return float(sum(part for part, _ in sums) / sum(count for _, count in sums))
+
+
+def _expected(against: Reference) -> list[Rows]:
+    return [
+        against.data.reduced(logits, labels)
+        for logits, labels in list(zip(against.logits, against.labels, strict=False))[: against.padded]
     ]
+
+
+def _metric(rows: Sequence[Rows], against: Reference) -> float:
+    """The metric with every example once."""
+    logits, labels = zip(*rows, strict=True)
+    return against.data.score(np.concatenate(logits), np.concatenate(labels))[against.data.metric]

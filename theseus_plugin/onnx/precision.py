@@ -13,6 +13,7 @@ from theseus_plugin.onnx import external, half, parity, quantize
 from theseus_plugin.onnx.gate import Gate
 from theseus_plugin.onnx.predict import predict
 from theseus_plugin.onnx.session import Session
+from theseus_plugin.scale import Scale
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,17 +38,25 @@ def lower_precision(stages: Stages, checkpoint: str, task: Task, data: TaskData,
 
     def logits(file: Path) -> np.ndarray:
         session = Session(file)
-        return np.concatenate([session.run(batch) for batch in stages.reference.batches])
+        return np.concatenate([session.run(batch).ravel() for batch in stages.reference.batches])
 
     def score(file: Path) -> float:
-        given, labels = predict(Session(file).run, data.splits["validation"], data.collate)
+        session = Session(file)
+        given, labels = predict(
+            lambda batch, labels: data.reduced(session.run(batch), labels), data.splits["validation"], data.collate
+        )
         return data.score(given, labels)[data.metric]
 
-    gate = Gate(config.precision, lower, score, logits, config.max_drop)
+    scale = Scale(data.metric, data.metric in data.lower_is_better)
+    gate = Gate(config.precision, lower, score, logits, config.max_drop, scale)
     passed = gate.apply(source, target, nodes, config.leave_out)
     external.remove(source)
     agreed = parity.compare(Session(target).run, stages.reference)
-    stages.keep(config.precision, agreed, gate={"metric": data.metric, **passed})
+    stages.keep(
+        config.precision,
+        agreed,
+        gate={"metric": data.metric, "lower_is_better": sorted(data.lower_is_better), **passed},
+    )
 
 
 def _lower(

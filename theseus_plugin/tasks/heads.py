@@ -10,14 +10,18 @@ from theseus_plugin.errors import UserError
 REGRESSION = {"num_labels": 1, "problem_type": "regression"}
 
 
-def classifier(names: Sequence[str]) -> dict[str, Any]:
-    """Config fields of a head for one of the classes `names`, in id order."""
+def labelled(names: Sequence[str]) -> dict[str, Any]:
+    """Config fields of a head with the classes `names`, in id order."""
     return {
         "num_labels": len(names),
         "id2label": dict(enumerate(names)),
         "label2id": {name: i for i, name in enumerate(names)},
-        "problem_type": "single_label_classification",
     }
+
+
+def classifier(names: Sequence[str]) -> dict[str, Any]:
+    """Config fields of a head for one of the classes `names` an example, in id order."""
+    return labelled(names) | {"problem_type": "single_label_classification"}
 
 
 def classes_of(config: Any, checkpoint: str) -> list[str]:

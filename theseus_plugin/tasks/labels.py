@@ -4,11 +4,42 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from theseus_plugin.errors import UserError
+from theseus_plugin.tasks.heads import classes_of, classifier, require_same_order
 from theseus_plugin.tasks.reading import Rows
+
+
+def choose_classes(
+    rows: Mapping[str, Rows],
+    column: str,
+    given: Sequence[str] | None,
+    config: Any,
+    checkpoint: str,
+    train: Callable[[], Rows],
+) -> tuple[dict[str, list[int]], dict[str, Any]]:
+    """The label ids of every split, and the head's config fields.
+
+    Args:
+        rows: by split.
+        column: that of the labels.
+        given: the classes in id order, if the user gave them.
+        config: the checkpoint's; None for a head yet to be trained.
+        checkpoint: its name, for messages.
+        train: reads the training rows, where they are not among `rows` and a new head takes its classes from them.
+
+    Raises:
+        UserError: a label that is missing or does not fit, or a head of another kind.
+    """
+    if config is None:
+        names = list(given or new_classes(rows["train"] if "train" in rows else train(), column))
+        return class_ids(rows, column, names), classifier(names)
+    names = classes_of(config, checkpoint)
+    if given:
+        require_same_order(given, names, checkpoint)
+    return class_ids(rows, column, given or names), classifier(names)
 
 
 def new_classes(rows: Rows, column: str) -> list[str]:

@@ -32,14 +32,22 @@ class Rows:
     data: Any
     """The `datasets.Dataset`."""
 
-    def column(self, name: str) -> list[Any]:
-        """All values of a column.
+    def require(self, name: str) -> None:
+        """Refuse a column that is not there.
 
         Raises:
             UserError: there is no such column.
         """
         if name not in self.data.column_names:
             raise UserError(f"{self.place}: no column {name!r}: {did_you_mean(name, self.data.column_names)}")
+
+    def column(self, name: str) -> list[Any]:
+        """All values of a column.
+
+        Raises:
+            UserError: there is no such column.
+        """
+        self.require(name)
         return list(self.data.select_columns([name])[:][name])
 
     def texts(self, name: str) -> list[str]:
@@ -58,8 +66,9 @@ class Rows:
         return values
 
     def class_names(self, name: str) -> list[str] | None:
-        """The names that a `ClassLabel` column brings along, in id order; None for any other column."""
+        """The names that a column of `ClassLabel`, or of lists of it, brings along, in id order; None for any other."""
         feature = self.data.features.get(name)
+        feature = getattr(feature, "feature", feature)
         return list(feature.names) if isinstance(feature, datasets.ClassLabel) else None
 
 

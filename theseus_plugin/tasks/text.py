@@ -4,45 +4,21 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from theseus_plugin.contract import Task, TaskData
-from theseus_plugin.errors import UserError
-from theseus_plugin.validation import Options
+from theseus_plugin.tasks.source import TextOptions
 
 if TYPE_CHECKING:
     from theseus_plugin.tasks.reading import Rows
 
 
-class TextOptions(Options):
-    """Where the examples are, and how they are read."""
+class LabelledOptions(TextOptions):
+    """Where labelled texts are, and how they are read."""
 
-    data: str | None = Field(
-        None,
-        description="A folder saved by `datasets`' save_to_disk, a folder of data files, or the name of a "
-        "data set on the hub. Either this, or the files `train` and `validation`.",
-    )
-    subset: str | None = Field(None, description="The configuration of `data`, for data sets that have several.")
-    train: str | None = Field(
-        None, description="The training file; with `data`, the name of the split (default: train)."
-    )
-    validation: str | None = Field(
-        None, description="The validation file; with `data`, the name of the split (default: validation)."
-    )
-    text: str | list[str] = Field(description="The column of the text, or the two columns of a pair.")
     label: str = Field("label", description="The column of the label.")
-    quoting: Literal["auto", "literal", "csv"] = Field(
-        "auto",
-        description="Quotes in CSV and TSV: `literal` characters, or `csv` quoting; auto: literal for TSV.",
-    )
-    max_length: int = Field(
-        128,
-        ge=8,
-        description="Longer inputs are cut to so many tokens, special ones included; "
-        "never more than the checkpoint takes.",
-    )
 
     @field_validator("text")
     @classmethod
@@ -51,16 +27,8 @@ class TextOptions(Options):
             raise ValueError("name one column, or the two columns of a pair")
         return text
 
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        if self.data is None and self.train is None and self.validation is None:
-            raise ValueError("no examples: give either `data`, or the files `train` and `validation`")
-        if self.data is None and self.subset is not None:
-            raise ValueError("`subset` is a configuration of `data`, which is not given")
-        return self
 
-
-class ClassificationOptions(TextOptions):
+class ClassificationOptions(LabelledOptions):
     """Options of `text-classification`."""
 
     metrics: list[Literal["accuracy", "f1", "matthews"]] = Field(
@@ -77,7 +45,7 @@ class ClassificationOptions(TextOptions):
     )
 
 
-class RegressionOptions(TextOptions):
+class RegressionOptions(LabelledOptions):
     """Options of `text-regression`."""
 
     metrics: list[Literal["pearson", "spearman"]] = Field(
@@ -106,7 +74,7 @@ class _TextTask(Task):
         """
         from theseus_plugin.checkpoint import load_config, load_tokenizer
         from theseus_plugin.tasks.metrics import scorer
-        from theseus_plugin.tasks.tokens import Padding, longest_input, tokenize
+        from theseus_plugin.tasks.tokens import Padding, longest_input, require_equal_ends, tokenize
 
         config, tokenizer = load_config(checkpoint), load_tokenizer(checkpoint)
         rows = {split: self._rows(split) for split in splits}
@@ -115,6 +83,9 @@ class _TextTask(Task):
         length = min(self.config.max_length, longest_input(tokenizer, config))
         texts = {split: [rows[split].texts(name) for name in names] for split in splits}
         tokenized = {split: tokenize(tokenizer, texts[split], labels[split], length) for split in splits}
+        if config.is_encoder_decoder:
+            for split, (examples, _) in tokenized.items():
+                require_equal_ends(examples, config.eos_token_id, rows[split].place)
         return TaskData(
             splits={split: examples for split, (examples, _) in tokenized.items()},
             collate=Padding.of(tokenizer, self.label_dtype),
@@ -127,14 +98,7 @@ class _TextTask(Task):
         )
 
     def _rows(self, split: str) -> Rows:
-        from theseus_plugin.tasks.reading import read_data, read_files
-
-        given: str | None = getattr(self.config, split)
-        if self.config.data is not None:
-            return read_data(self.config.data, self.config.subset, given or split, self.config.quoting)
-        if given is None:
-            raise UserError(f"task {self.name}: no {split} examples: give the file as `{split}`, or give `data`")
-        return read_files([given], self.config.quoting)
+        return self.config.rows(split, self.name, self.config.quoting)
 
     @abstractmethod
     def _labels(
@@ -155,17 +119,10 @@ class TextClassification(_TextTask):
     def _labels(
         self, rows: Mapping[str, Rows], config: Any, checkpoint: str
     ) -> tuple[Mapping[str, Sequence[float]], Mapping[str, Any]]:
-        from theseus_plugin.tasks.heads import classes_of, classifier, require_same_order
-        from theseus_plugin.tasks.labels import class_ids, new_classes
+        from theseus_plugin.tasks.labels import choose_classes
 
-        column, given = self.config.label, self.config.labels
-        if config is None:
-            names = given or new_classes(rows["train"] if "train" in rows else self._rows("train"), column)
-            return class_ids(rows, column, names), classifier(names)
-        names = classes_of(config, checkpoint)
-        if given:
-            require_same_order(given, names, checkpoint)
-        return class_ids(rows, column, given or names), classifier(names)
+        label, given = self.config.label, self.config.labels
+        return choose_classes(rows, label, given, config, checkpoint, lambda: self._rows("train"))
 
 
 class TextRegression(_TextTask):

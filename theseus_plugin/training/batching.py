@@ -6,9 +6,10 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader, Sampler, Subset
 
 from theseus_plugin.contract import Features, TaskData
+from theseus_plugin.lengths import lengths
 
 _POOL = 50
 """Groups sorted together. Large enough that a group is nearly of one length, small against the data set."""
@@ -22,8 +23,8 @@ class SimilarLengthBatches(Sampler[list[int]]):
 
     drop_last = False
 
-    def __init__(self, lengths: Sequence[int], batch_size: int, processes: int, seed: int) -> None:
-        self.lengths = torch.as_tensor(lengths)
+    def __init__(self, sizes: Sequence[int], batch_size: int, processes: int, seed: int) -> None:
+        self.lengths = torch.as_tensor(sizes)
         self.batch_size = batch_size
         self.processes = processes
         self.seed = seed
@@ -57,7 +58,7 @@ def training_loader(
     another time, would have other dropout.
     """
     examples = data.splits["train"]
-    sampler = SimilarLengthBatches(_lengths(examples), batch_size, processes, seed)
+    sampler = SimilarLengthBatches(lengths(examples), batch_size, processes, seed)
     loader: DataLoader[Features] = DataLoader(
         examples,  # type: ignore[arg-type]
         batch_sampler=sampler,
@@ -70,14 +71,10 @@ def training_loader(
 def evaluation_loader(data: TaskData, split: str, batch_size: int) -> DataLoader[Features]:
     """Loader of a split from the longest example to the shortest: a batch too large for the memory fails at once."""
     examples = data.splits[split]
-    lengths = _lengths(examples)
-    by_length = sorted(range(len(examples)), key=lambda i: -lengths[i])
-    ordered = [examples[i] for i in by_length]
-    return DataLoader(ordered, batch_size=batch_size, collate_fn=_tensors(data), generator=torch.Generator())  # type: ignore[arg-type]
-
-
-def _lengths(examples: Sequence[Features]) -> list[int]:
-    return [len(example["input_ids"]) for example in examples]
+    sizes = lengths(examples)
+    order = sorted(range(len(examples)), key=lambda i: -sizes[i])
+    by_length: Subset[Features] = Subset(examples, order)  # type: ignore[arg-type]
+    return DataLoader(by_length, batch_size=batch_size, collate_fn=_tensors(data), generator=torch.Generator())
 
 
 def _tensors(data: TaskData) -> Callable[[Sequence[Features]], dict[str, torch.Tensor]]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from huggingface_hub import ModelCardData
-from transformers import PretrainedConfig
+from transformers import PreTrainedModel
 
+from theseus_plugin.checkpoint import takes_images
 from theseus_plugin.contract import Result
+from theseus_plugin.scale import scale
 
 _BODY = """---
 {metadata}
@@ -30,26 +32,31 @@ evaluation.
 It is an ordinary `transformers` checkpoint:
 
 ```python
-from transformers import {auto_class}, AutoTokenizer
+from transformers import {auto_class}, {processor_class}
 
 model = {auto_class}.from_pretrained("path/to/this/folder")
-tokenizer = AutoTokenizer.from_pretrained("path/to/this/folder")
+{processor} = {processor_class}.from_pretrained("path/to/this/folder")
 ```
 """
 
 
-def model_card(result: Result, config: PretrainedConfig) -> str:
-    """Markdown with metadata, for the `README.md` of the folder that `result` tells of."""
+def model_card(result: Result, model: PreTrainedModel) -> str:
+    """Markdown with metadata, for the `README.md` of the folder that `result` tells of and `model` is in."""
+    config = model.config
+    blocks = getattr(config, "num_hidden_layers", None)
+    processor = "processor" if takes_images(model) else "tokenizer"
     metadata = ModelCardData(library_name="transformers", tags=["theseus-plugin", result["kind"]])
     return _BODY.format(
         metadata=metadata.to_yaml(),
-        title=f"{config.num_hidden_layers}-block {config.model_type} for {result['recipe']['task']['name']}",
+        title=f"{f'{blocks}-block ' if blocks else ''}{config.model_type} for {result['recipe']['task']['name']}",
         story=_story(result),
         rows="\n".join(_rows(result)),
         examples=result["training"]["examples"]["validation"],
         metric=result["metric"],
         seed=result["environment"]["seed"],
         auto_class=config.architectures[0] if config.architectures else "AutoModel",
+        processor=processor,
+        processor_class="AutoImageProcessor" if takes_images(model) else "AutoTokenizer",
     )
 
 
@@ -62,10 +69,13 @@ def _story(result: Result) -> str:
 def _rows(result: Result) -> list[str]:
     before: dict[str, Any] = {"parameters": result["parameters"]["before"], **result["before"]}
     after: dict[str, Any] = {"parameters": result["parameters"]["after"], **result["after"]}
-    return [f"| {name} | {_cell(before.get(name))} | {_cell(value)} |" for name, value in after.items()]
+    return [
+        f"| {name} | {_cell(result, name, before.get(name))} | {_cell(result, name, value)} |"
+        for name, value in after.items()
+    ]
 
 
-def _cell(value: float | None) -> str:
+def _cell(result: Result, name: str, value: float | None) -> str:
     if value is None:
         return "-"
-    return f"{value:,}" if isinstance(value, int) else f"{100 * value:.2f}"
+    return f"{value:,}" if isinstance(value, int) else scale(result, name).text(value)

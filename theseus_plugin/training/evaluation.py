@@ -19,7 +19,10 @@ def evaluate(model: nn.Module, data: TaskData, accelerator: Accelerator, batch_s
     with torch.inference_mode():
         for batch in loader:
             answer = batch.pop("labels")
-            pair = accelerator.gather_for_metrics((model(**batch).logits.float(), answer))
+            given = model(**batch).logits.float()
+            if data.reduce is not None:
+                given, answer = data.reduce(given, answer)
+            pair = accelerator.gather_for_metrics((given, answer))
             logits.append(pair[0].cpu().numpy())
             labels.append(pair[1].cpu().numpy())
     seen = sum(map(len, labels))

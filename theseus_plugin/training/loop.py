@@ -210,7 +210,7 @@ class _Run:
         self._read_clock()
         metric, step = self.loop.data.metric, self.position.step
         metrics = self._metrics(phase.outcome)
-        best = not self.outcome.best or metrics[metric] > self.outcome.best[metric]
+        best = not self.outcome.best or self.loop.data.better(metrics[metric], self.outcome.best[metric])
         if best:
             self.outcome.best_step, self.outcome.best = step, metrics
             self.outcome.weights = copied(weights_of(phase.outcome))

@@ -12,7 +12,7 @@ from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
 from accelerate.utils import parse_flag_from_env, set_seed
 from transformers import PreTrainedModel
 
-from theseus_plugin.checkpoint import count_parameters, load_model, load_tokenizer
+from theseus_plugin.checkpoint import count_parameters, load_model, load_processor
 from theseus_plugin.contract import Result, Task, as_recipe
 from theseus_plugin.errors import UserError, did_you_mean
 from theseus_plugin.files import complete_folder, refuse_existing, write_json
@@ -112,6 +112,7 @@ class TrainingRun:
             model=self.source,
             output=self.output,
             metric=self.data.metric,
+            lower_is_better=sorted(self.data.lower_is_better),
             before=before,
             after=after,
             parameters={"before": self.parameters_before, "after": count_parameters(model)},
@@ -123,8 +124,8 @@ class TrainingRun:
             with complete_folder(self.output) as folder:
                 with quiet():
                     model.save_pretrained(folder)
-                load_tokenizer(self.source).save_pretrained(folder)
-                (folder / "README.md").write_text(model_card(result, model.config), encoding="utf-8")
+                load_processor(self.source, model).save_pretrained(folder)
+                (folder / "README.md").write_text(model_card(result, model), encoding="utf-8")
                 write_json(folder / "result.json", result)
         self.accelerator.wait_for_everyone()
         self.checkpoints.clear()

@@ -1,0 +1,86 @@
+"""Images as a model takes them, made when they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, overload
+
+import datasets
+import numpy as np
+from PIL import Image
+
+from theseus_plugin.contract import Features
+from theseus_plugin.errors import UserError, reason
+from theseus_plugin.tasks.reading import Rows
+
+
+class Images(Sequence[Features]):
+    """`pixel_values` and `labels` of the images of a column; one is decoded when it is asked for, and not kept.
+
+    Args:
+        rows: the rows; the column may hold what `datasets` takes for images: files' bytes, or paths.
+        column: that of the images.
+        labels: class ids, one a row.
+        processor: the checkpoint's image processor.
+
+    Raises:
+        UserError: the column is missing or holds no images; later, an image that cannot be decoded.
+    """
+
+    def __init__(self, rows: Rows, column: str, labels: Sequence[int], processor: Any) -> None:
+        rows.require(column)
+        try:
+            self._images = rows.data.select_columns([column]).cast_column(column, datasets.Image(mode="RGB"))
+        except Exception as error:  # Arrow's own types
+            raise UserError(
+                f"{rows.place}: column {column!r} holds no images ({reason(error)}): name another column"
+            ) from error
+        self._place, self._column, self._labels, self._processor = rows.place, column, labels, processor
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    @overload
+    def __getitem__(self, at: int) -> Features: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Features]: ...
+
+    def __getitem__(self, at: int | slice) -> Features | Sequence[Features]:
+        if isinstance(at, slice):
+            return [self[i] for i in range(*at.indices(len(self)))]
+        try:
+            image = self._images[at][self._column]
+        except Exception as error:  # PIL raises many types, and there may be no such file
+            raise UserError(
+                f"{self._place}, row {at + 1}: the image cannot be read ({reason(error)}): mend or drop the row"
+            ) from error
+        if image is None:
+            raise UserError(f"{self._place}, row {at + 1}: no image in column {self._column!r}: mend or drop the row")
+        [pixels] = self._processor([image], return_tensors="np")["pixel_values"]
+        return {"pixel_values": pixels, "labels": self._labels[at]}
+
+
+def stack(examples: Sequence[Features]) -> dict[str, np.ndarray]:
+    """`pixel_values` in fp32 of shape (batch, channels, height, width), `labels` of shape (batch,)."""
+    return {
+        "pixel_values": np.stack([example["pixel_values"] for example in examples]).astype(np.float32),
+        "labels": np.array([example["labels"] for example in examples], dtype=np.int64),
+    }
+
+
+def read_folder(folder: str, image: str, label: str) -> Rows:
+    """The images of a folder with a folder per class, `CLASS/NAME.png`, in columns of the names `image` and `label`.
+
+    Raises:
+        UserError: no image there.
+    """
+    kinds = Image.registered_extensions()
+    files = sorted(file for file in Path(folder).expanduser().glob("*/*") if file.suffix.lower() in kinds)
+    if not files:
+        raise UserError(f"{folder}: no images there: put them into a folder per class, as {folder}/CLASS/NAME.png")
+    names = sorted({file.parent.name for file in files})
+    columns = {image: [str(file) for file in files], label: [names.index(file.parent.name) for file in files]}
+    features = datasets.Features({image: datasets.Value("string"), label: datasets.ClassLabel(names=names)})
+    return Rows(folder, datasets.Dataset.from_dict(columns, features=features))
