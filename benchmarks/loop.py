@@ -1,0 +1,161 @@
+"""How fast is the replacing loop? Against the authors', and against its own limit.
+
+    python -m benchmarks.loop                 # about 25 minutes on 2 cores that do nothing else
+    python -m benchmarks.loop --check         # the committed figures against what they should reach
+
+The demo's reviews and the real 6-block encoder; every contender in a process of its own (`benchmarks/steps.py`), all of
+them in every round, forth and back. A finished round is not measured again. Records: `benchmarks/results/loop/`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.recording import write_record
+from benchmarks.steps import CONTENDERS
+from benchmarks.targets import Figure
+from theseus_plugin import api
+from theseus_plugin.demo import _prepare
+from theseus_plugin.files import read_json
+from theseus_plugin.provenance import environment
+
+RESULTS = Path(__file__).parent / "results" / "loop"
+ROUNDS = 5
+STEPS = 24
+Round = Mapping[str, Any]
+
+
+def main() -> None:
+    """Measure the rounds that are missing, then print every figure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--home", type=Path, default=Path("runs/loop"), help="where data and checkpoint go")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--check", action="store_true", help="exit 1 where a figure falls short of its target")
+    arguments = parser.parse_args()
+    if not arguments.check:
+        measure(arguments.home, arguments.rounds)
+    rounds = [read_json(file) for file in sorted(RESULTS.glob("round-*.json"))]
+    lines = figures([one["contenders"] for one in rounds])
+    print(markdown(lines))  # noqa: T201
+    print("\n" + throughput([one["contenders"] for one in rounds]))  # noqa: T201
+    if arguments.check and not all(line.reached for line in lines):
+        sys.exit(1)
+
+
+def measure(home: Path, rounds: int) -> None:
+    """One record a round; contenders go forth in even rounds and back in odd ones."""
+    _ready(home)
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    for number in range(rounds):
+        file = RESULTS / f"round-{number}.json"
+        if file.exists():
+            continue
+        order = CONTENDERS if number % 2 == 0 else CONTENDERS[::-1]
+        contenders = {name: _contend(name, home) for name in order}
+        write_record(file, {"contenders": contenders, "steps": STEPS, "environment": environment()})
+
+
+def _ready(home: Path) -> None:
+    """The demo's data, a few validation examples, and the real encoder with a head."""
+    recipe = _prepare(home, quick=False)
+    few = (home / "validation.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)[:64]
+    (home / "few.jsonl").write_text("".join(few), encoding="utf-8")
+    if not (home / "predecessor").exists():
+        from theseus_plugin import load_recipe
+
+        api.fit(load_recipe(recipe, ["fit.max_steps=1"]))
+
+
+def _contend(name: str, home: Path) -> dict[str, Any]:
+    """Run a contender; of two processes, what both did in the time of the slower."""
+    print(f"  {name}", file=sys.stderr)  # noqa: T201
+    result = home / f"{name}.json"
+    module = ["-m", "benchmarks.steps", name, str(home), str(result), "--steps", str(STEPS)]
+    variables = dict(os.environ)
+    variables.pop("OMP_NUM_THREADS", None)
+    if name == "ours-two":
+        variables |= {"OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+        module = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", *module]
+    subprocess.run([sys.executable, *module], check=True, env=variables, stdout=subprocess.DEVNULL)
+    for left in home.glob("never-*"):
+        shutil.rmtree(left)
+    if name != "ours-two":
+        return dict(read_json(result))
+    ranks = [read_json(result.with_suffix(f".{rank}.json")) for rank in range(2)]
+    return {**ranks[0], "seconds": max(rank["seconds"] for rank in ranks),
+            "useful_tokens": sum(rank["useful_tokens"] for rank in ranks)}  # fmt: skip
+
+
+def speed(round_: Round, name: str) -> float:
+    """Useful tokens a second."""
+    return float(round_[name]["useful_tokens"] / round_[name]["seconds"])
+
+
+def share(round_: Round, name: str) -> float:
+    """Necessary operations a second, as a share of the peak measured in the same process."""
+    told = round_[name]
+    return float(told["operations"] / told["seconds"] / 1e9 / told["peak_gflops"])
+
+
+def figures(rounds: Sequence[Round]) -> list[Figure]:
+    """What the rounds give for each target: the median over rounds, and their range."""
+    precision = rounds[0]["ours"]["precision"]
+    peak_target = 0.65 if precision == "bf16" else 0.80
+    lines = [
+        _figure("useful tokens/s against the authors' loop as published",
+                [speed(r, "ours") / speed(r, "authors") for r in rounds], 15, "x"),
+        _figure("the same padding and precision (fp32, longest)",
+                [speed(r, "ours-longest") / speed(r, "authors-longest") for r in rounds], 1.5, "x"),
+        *(
+            _figure(f"step time against the bare cost of the same path ({name.removeprefix('ours')[1:] or precision})",
+                    [_step(r, name) / _step(r, name.replace("ours", "bare")) for r in rounds], 1.05, "x", at_most=True)
+            for name in ("ours", "ours-longest", "ours-fp32")
+        ),
+        _figure(f"share of the matrix-product peak, necessary operations ({precision})",
+                [share(r, "ours") for r in rounds], peak_target, ""),
+        _figure("share of the matrix-product peak, necessary operations (fp32)",
+                [share(r, "ours-fp32") for r in rounds], 0.80, ""),
+        _figure("2 processes x 1 thread against 1 process x 2 threads",
+                [speed(r, "ours-two") / speed(r, "ours") for r in rounds], 0.9, "x"),
+        _figure("peak memory against fine-tuning the predecessor",
+                [r["memory-compress"]["bytes"] / r["memory-fit"]["bytes"] for r in rounds], 0.7, "x", at_most=True),
+    ]  # fmt: skip
+    return lines
+
+
+def _step(round_: Round, name: str) -> float:
+    """The median step, in seconds."""
+    return float(np.median(round_[name]["step_seconds"]))
+
+
+def _figure(name: str, values: Sequence[float], target: float, unit: str, at_most: bool = False) -> Figure:
+    median = float(np.median(values))
+    reached = median <= target if at_most else median >= target
+    value = f"{median:.2f}{unit} ({min(values):.2f} to {max(values):.2f})"
+    return Figure(name, value, f"{'at most' if at_most else 'at least'} {target}{unit}", reached)
+
+
+def markdown(lines: Sequence[Figure]) -> str:
+    """The table as the README shows it."""
+    rows = [f"| {line.name} | {line.value} | {line.target} | {'yes' if line.reached else '**no**'} |" for line in lines]
+    return "\n".join(["| figure | median over rounds (range) | reach | reached |", "| --- | --- | --- | --- |", *rows])
+
+
+def throughput(rounds: Sequence[Round]) -> str:
+    """Useful tokens a second of every contender that trains."""
+    names = [name for name in CONTENDERS if not name.startswith("memory")]
+    rows = [f"| {name} | {np.median([speed(r, name) for r in rounds]):,.0f} |" for name in names]
+    return "\n".join(["| contender | useful tokens/s |", "| --- | ---: |", *rows])
+
+
+if __name__ == "__main__":
+    main()

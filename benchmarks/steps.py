@@ -1,0 +1,251 @@
+"""One contender of `benchmarks.loop`, in a process of its own: trains a stretch of the replacing phase and times it.
+
+    python -m benchmarks.steps CONTENDER HOME RESULT.json --steps 40
+
+All contenders see the same texts and make the same draws; those of one padding get the same batches.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+
+from benchmarks import authors
+from theseus_plugin import api
+from theseus_plugin.checkpoint import load_model
+from theseus_plugin.files import write_json
+from theseus_plugin.measure import resident
+from theseus_plugin.recipe import load_recipe
+from theseus_plugin.replacing.assembly import assemble, cast_frozen
+from theseus_plugin.replacing.phases import ReplacingPhase
+from theseus_plugin.training import batching
+from theseus_plugin.training.batches import Batch, BatchStream
+from theseus_plugin.training.dropout import fast_dropout
+from theseus_plugin.training.optimisation import build_optimizer, resolve_precision
+from theseus_plugin.training.run import TrainingRun
+
+WARM_UP = 4
+"""Steps before the clock starts."""
+CONTENDERS = (
+    *("authors", "authors-longest", "ours-longest", "bare-longest", "ours-fp32", "bare-fp32", "ours", "bare"),
+    *("ours-two", "memory-fit", "memory-compress"),
+)
+"""`-longest`: random batches, each padded to its longest text, in fp32; `-fp32`: batches of similar length in fp32; the
+others in the precision that the hardware computes in. `bare`: forward, backward, fused optimizer of the same path."""
+
+
+class Done(Exception):
+    """Enough steps were timed."""
+
+
+def main() -> None:
+    """Run one contender and write what it measured."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("contender", choices=CONTENDERS)
+    parser.add_argument("home", type=Path, help="folder with recipe.yaml and its predecessor")
+    parser.add_argument("result", type=Path)
+    parser.add_argument("--steps", type=int, default=40)
+    arguments = parser.parse_args()
+    measured = run(arguments.contender, arguments.home, arguments.steps)
+    rank = os.environ.get("RANK")
+    write_json(arguments.result.with_suffix(f".{rank}.json") if rank else arguments.result, measured)
+
+
+def run(contender: str, home: Path, steps: int) -> dict[str, Any]:
+    """Seconds, useful tokens and what else a contender has to tell."""
+    kind, _, how = contender.partition("-")
+    if kind == "memory":
+        return _memory(home, how, steps)
+    if kind == "authors" or how == "longest":
+        batching._POOL = 1  # sorting within a batch changes nothing: random batches
+    recipe = _recipe(home, steps, "auto" if how in ("", "two") else "fp32", processes=2 if how == "two" else 1)
+    if kind == "ours":
+        return _ours(recipe, steps)
+    if kind == "bare":
+        return _bare(recipe, steps)
+    return _authors(recipe, steps, padded=how != "longest")
+
+
+def _recipe(home: Path, steps: int, precision: str, processes: int = 1) -> dict[str, Any]:
+    """All steps are of the replacing phase, p rising from 0.3 to 1; no evaluation or checkpoint among them."""
+    whole = load_recipe(home / "recipe.yaml")
+    task = {**(whole.task or {}), "validation": str(home / "few.jsonl")}
+    total = steps + WARM_UP + 1
+    training = {"max_steps": total, "eval_steps": total, "batch_size": 32 // processes, "precision": precision,
+                "learning_rate": 1e-4}  # fmt: skip
+    method = {"name": "theseus", "successor_blocks": 3, "training": training,
+              "schedule": {"name": "linear", "share": 1.0}}  # fmt: skip
+    successor = str(home / f"never-{os.getpid()}")
+    return {"predecessor": whole.path("predecessor"), "successor": successor, "task": task, "method": method}
+
+
+def _ours(recipe: dict[str, Any], steps: int) -> dict[str, Any]:
+    """The real command, stopped before it would evaluate; a step is timed from forward pass to forward pass."""
+    marks: list[float] = []
+    batches: list[Batch] = []
+    draws: list[Sequence[bool]] = []
+    before, take = ReplacingPhase.before_forward, BatchStream.take
+
+    def mark(self: ReplacingPhase, step: int, micro_step: int) -> None:
+        marks.append(time.perf_counter())
+        if len(marks) > WARM_UP + steps:
+            raise Done
+        before(self, step, micro_step)
+        draws.append([module.replaced for module in self.assembly.modules])
+
+    def taken(self: BatchStream, count: int) -> list[Batch]:
+        some = take(self, count)
+        batches.extend(some)
+        return some
+
+    ReplacingPhase.before_forward = mark  # type: ignore[method-assign]
+    BatchStream.take = taken  # type: ignore[method-assign]
+    with suppress(Done):
+        api.compress(recipe)
+    return _told(marks[WARM_UP:], batches[WARM_UP:-1], draws[WARM_UP:], _precision(recipe))
+
+
+def _bare(recipe: dict[str, Any], steps: int) -> dict[str, Any]:
+    config, stream, model, draws = _parts(recipe, steps)
+    batches = stream.take(WARM_UP + steps)
+    precision = _precision(recipe)
+    assembly = assemble(model, config)
+    if precision == "bf16":
+        cast_frozen(assembly, torch.bfloat16)
+    ReplacingPhase(assembly, config, steps, steps).start()
+    optimizer = build_optimizer(assembly.successor_blocks.parameters(), config.training)
+    network = assembly.predecessor.train()
+
+    def step(batch: Batch, draw: Sequence[bool]) -> None:
+        for module, replaced in zip(assembly.modules, draw, strict=True):
+            module.replaced = replaced
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+            loss = network(**batch).loss
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    with fast_dropout():
+        return _timed(step, batches, draws, precision)
+
+
+def _authors(recipe: dict[str, Any], steps: int, padded: bool) -> dict[str, Any]:
+    config, stream, model, draws = _parts(recipe, steps)
+    batches = stream.take(WARM_UP + steps)
+    if padded:
+        batches = [authors.padded(batch) for batch in batches]
+    loop = authors.Authors(model, config.training.learning_rate)
+    return _timed(loop.step, batches, draws, "fp32")
+
+
+def _parts(recipe: dict[str, Any], steps: int) -> Any:
+    """Options, batches, model and draws as `compress` would have them."""
+    from theseus_plugin.replacing.schedules import rate
+    from theseus_plugin.replacing.switch import draw
+
+    loaded = load_recipe(recipe)
+    task, config = loaded.create_task(), loaded.create_method().config
+    data = task.load(recipe["predecessor"])
+    stream = BatchStream(data, config.training, Accelerator(cpu=True))  # type: ignore[attr-defined]
+    model = load_model(recipe["predecessor"], task.auto_class)
+    torch.manual_seed(config.training.seed)  # type: ignore[attr-defined]
+    total = steps + WARM_UP + 1
+    draws = [
+        draw(rate(config.schedule, step, total), 3, config.training.seed, step)  # type: ignore[attr-defined]
+        for step in range(WARM_UP + steps)
+    ]
+    return config, stream, model, draws
+
+
+def _timed(step: Callable[[Any, Any], None], batches: list[Any], draws: list[Any], precision: str) -> dict[str, Any]:
+    marks = []
+    for batch, draw in zip(batches, draws, strict=True):
+        marks.append(time.perf_counter())
+        step(batch, draw)
+    marks.append(time.perf_counter())
+    return _told(marks[WARM_UP:], batches[WARM_UP:], draws[WARM_UP:], precision)
+
+
+def _told(marks: list[float], batches: list[Batch], draws: list[Any], precision: str) -> dict[str, Any]:
+    lengths = [batch["attention_mask"].sum(1).tolist() for batch in batches]
+    return {
+        "seconds": marks[-1] - marks[0],
+        "step_seconds": [after - before for before, after in pairwise(marks)],
+        "useful_tokens": sum(map(sum, lengths)),
+        "padded_tokens": sum(batch["attention_mask"].numel() for batch in batches),
+        "operations": sum(necessary(draw, row) for draw, row in zip(draws, lengths, strict=True)),
+        "peak_gflops": _peak(torch.bfloat16 if precision == "bf16" else torch.float32),
+        "precision": precision,
+        "threads": torch.get_num_threads(),
+    }
+
+
+def necessary(draw: Sequence[bool], lengths: Sequence[int], width: int = 384, inner: int = 1536) -> int:
+    """Floating point operations of the matrix products that a draw cannot do without, on the tokens that there are.
+
+    Forward through the path; backward to the lowest replaced module, for the inputs of all above it and for the
+    weights of those replaced. Of two predecessor blocks a module, one successor block.
+    """
+    tokens = sum(lengths)
+    projections = 2 * tokens * (4 * width * width + 2 * width * inner)
+    attention = 2 * 2 * width * sum(length * length for length in lengths)
+    path = [replaced for replaced in draw for _ in range(1 if replaced else 2)]
+    lowest = path.index(True)
+    total = 0
+    for place, replaced in enumerate(path):
+        total += projections + attention
+        if place >= lowest:
+            total += projections + 2 * attention + (projections if replaced else 0)
+    # nothing below the lowest replaced block wants the gradient of its queries', keys' and values' inputs
+    return total - 2 * tokens * 3 * width * width
+
+
+def _peak(dtype: torch.dtype) -> float:
+    """GFLOP/s of a large square product, the best of many."""
+    a, b = torch.randn(2048, 2048).to(dtype), torch.randn(2048, 2048).to(dtype)
+    best = float("inf")
+    for _ in range(12):
+        began = time.perf_counter()
+        a @ b
+        best = min(best, time.perf_counter() - began)
+    return float(2 * 2048**3 / best / 1e9)
+
+
+def _precision(recipe: dict[str, Any]) -> str:
+    config: Any = load_recipe(recipe).create_method().config
+    return resolve_precision(config.training, torch.device("cpu"))
+
+
+def _memory(home: Path, what: str, steps: int) -> dict[str, Any]:
+    """The most memory that a whole run takes, beyond what is resident before it loads the model."""
+    recipe = _recipe(home, steps, "auto")
+    recipe["method"]["schedule"] = {"name": "linear"}  # with a successor phase
+    before: list[int] = []
+    load = TrainingRun.load_model
+
+    def noted(self: TrainingRun) -> Any:
+        resident.forget_peak()
+        before.append(resident.now() or 0)
+        return load(self)
+
+    TrainingRun.load_model = noted  # type: ignore[method-assign]
+    if what == "fit":
+        training = recipe["method"]["training"]
+        api.fit({"model": recipe["predecessor"], "predecessor": recipe["successor"], "task": recipe["task"],
+                 "fit": training})  # fmt: skip
+    else:
+        api.compress(recipe)
+    return {"bytes": (resident.peak() or 0) - before[0], "steps": steps}
+
+
+if __name__ == "__main__":
+    main()
