@@ -7,26 +7,42 @@ processes make the same draws, so here each sums just the gradients that there a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 
-def existing_gradients(parameters: Iterable[nn.Parameter]) -> list[Tensor]:
-    """The gradients that the passes of this step have left."""
-    return [parameter.grad for parameter in parameters if parameter.grad is not None]
+def with_gradients(parameters: Iterable[nn.Parameter]) -> list[nn.Parameter]:
+    """The parameters to which the passes of this step have left a gradient."""
+    return [parameter for parameter in parameters if parameter.grad is not None]
 
 
-def sum_over_processes(gradients: Iterable[Tensor]) -> None:
-    """Replace each gradient by the sum over all processes, which must hold the same ones in the same order."""
-    under_way = [torch.distributed.all_reduce(gradient, async_op=True) for gradient in gradients]
-    for work in under_way:
-        work.wait()
+def sum_over_processes(parameters: Sequence[nn.Parameter], more: Tensor) -> Tensor:
+    """Replace each gradient by the sum over all processes, which must have the same ones in the same order.
+
+    Gradients go in one piece, which takes half the time of one by one, and come back as views of it.
+
+    Args:
+        parameters: whose gradients to sum.
+        more: a vector that is summed with them.
+
+    Returns:
+        `more`, summed.
+    """
+    pieces = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    whole = torch.cat([piece.reshape(-1) for piece in pieces] + [more])
+    torch.distributed.all_reduce(whole)
+    sizes = [piece.numel() for piece in pieces] + [more.numel()]
+    parts: Sequence[Tensor] = torch.split(whole, sizes)
+    for parameter, part in zip(parameters, parts, strict=False):
+        parameter.grad = part.view(parameter.shape)
+    return parts[-1]
 
 
-def clip(gradients: list[Tensor], max_norm: float | None) -> Tensor:
+def clip(parameters: Iterable[nn.Parameter], max_norm: float | None) -> Tensor:
     """Scale all gradients so that their global norm is at most `max_norm`; gives the norm before, a scalar."""
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     norm = torch.nn.utils.get_total_norm(gradients)
     # a pass over all gradients that changes nothing is worth avoiding where looking at the norm costs nothing
     if max_norm is not None and (norm.device.type != "cpu" or norm > max_norm):

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler
 
 from theseus_plugin.training.batches import Batch, labelled
-from theseus_plugin.training.gradients import clip, existing_gradients, sum_over_processes
+from theseus_plugin.training.gradients import clip, sum_over_processes, with_gradients
 from theseus_plugin.training.phase import Phase
 
 
@@ -57,11 +57,11 @@ class Stepper:
                 share = phase.model(**batch).loss.float() * weight
             self._accelerator.backward(share)
             loss += share.detach()
-        gradients = existing_gradients(phase.model.parameters())
+        parameters = with_gradients(phase.model.parameters())
         shared = torch.stack([loss, torch.full_like(loss, stop)])
         if self._accelerator.num_processes > 1:
-            sum_over_processes([*gradients, shared])
-        return Passed(shared[0], clip(gradients, self._max_grad_norm), shared[1])
+            shared = sum_over_processes(parameters, shared)
+        return Passed(shared[0], clip(parameters, self._max_grad_norm), shared[1])
 
     def update(self, phase: Phase) -> None:
         """Move the weights, then the learning rate."""
