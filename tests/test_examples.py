@@ -16,7 +16,8 @@ from theseus_plugin import compress, fit, load_recipe
 from theseus_plugin.demo import PACKAGES
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-SMALLEST = ["fit.max_steps=2", "fit.batch_size=2", "fit.precision=fp32"]
+FIT = ["fit.max_steps=2", "fit.batch_size=2", "fit.precision=fp32"]
+SMALL = [*FIT, *(key.replace("fit", "method.training") for key in FIT)]
 needs_packages = pytest.mark.skipif(any(find_spec(name) is None for name in PACKAGES), reason="needs the packages")
 
 
@@ -59,9 +60,8 @@ def test_titles(recipe: Callable[..., Path], tmp_path: Path) -> None:
     assert "insomnia" in titles["train"] | titles["validation"]
     for split in rows:
         cut(tmp_path / "titles" / f"{split}.jsonl", 4)
-    small = [*SMALLEST, *(key.replace("fit", "method.training") for key in SMALLEST)]
-    fit(load_recipe(path, small))
-    assert 0 <= compress(load_recipe(path, small))["after"]["f1"] <= 1
+    fit(load_recipe(path, SMALL))
+    assert 0 <= compress(load_recipe(path, SMALL))["after"]["f1"] <= 1
 
 
 @needs_packages
@@ -69,9 +69,8 @@ def test_masked_lm(recipe: Callable[..., Path], tmp_path: Path) -> None:
     path = recipe("masked_lm.yaml")
     for split in ("train", "validation"):
         cut(tmp_path / "reviews" / f"{split}.csv", 5)
-    small = [*SMALLEST, *(key.replace("fit", "method.training") for key in SMALLEST)]
-    fit(load_recipe(path, small))
-    assert compress(load_recipe(path, small))["after"]["perplexity"] > 1
+    fit(load_recipe(path, SMALL))
+    assert compress(load_recipe(path, SMALL))["after"]["perplexity"] > 1
 
 
 @needs_packages
@@ -79,14 +78,17 @@ def test_causal_lm(recipe: Callable[..., Path], tmp_path: Path) -> None:
     path = recipe("causal_lm.yaml")
     for split in ("train", "validation"):
         cut(tmp_path / "causal_lm" / f"{split}.csv", 5)
-    result = fit(load_recipe(path, SMALLEST))
+    result = fit(load_recipe(path, SMALL))
     assert 1 < result["after"]["perplexity"] < 10_000  # near the vocabulary's 4,000: it knows nothing yet
+    assert compress(load_recipe(path, SMALL))["training"]["partition"] == {"blocks": [[2, 1], [2, 1]]}
 
 
 def test_digits(recipe: Callable[..., Path], tmp_path: Path) -> None:
     path = recipe("digits.yaml")
     images = {split: len(list((tmp_path / "digits" / split).glob("*/*.png"))) for split in ("train", "validation")}
     assert images == {"train": 1437, "validation": 360}
-    result = fit(load_recipe(path, SMALLEST))
+    result = fit(load_recipe(path, SMALL))
     assert result["training"]["examples"] == images
     assert 0 <= result["after"]["accuracy"] <= 1
+    compressed = compress(load_recipe(path, SMALL))
+    assert [row["module"] for row in compressed["training"]["module_costs"]] == ["none", "blocks 0-1", "blocks 2-3"]

@@ -15,6 +15,7 @@ from safetensors.numpy import load_file
 
 from tests.conftest import write_reviews
 from tests.tiny import save_tiny
+from theseus_plugin import UserError, compress
 
 LAUNCH = [str(Path(sys.executable).with_name("accelerate")), "launch", "--num_processes", "2", "--cpu"]
 TWO_RANKS = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
@@ -213,16 +214,87 @@ def test_a_signal_to_one_rank_stops_all_after_the_same_step(recipe: dict[str, An
     assert {path.name for path in Path(f"{recipe['successor']}.checkpoints").iterdir()} == {"step-10", "step-13"}
 
 
-def test_sharding_is_refused_in_words(recipe: dict[str, Any], tmp_path: Path) -> None:
-    path = tmp_path / "recipe.json"
-    path.write_text(json.dumps(recipe))
-    environment = os.environ | {"ACCELERATE_USE_CPU": "true", "ACCELERATE_USE_FSDP": "true"}
-    process = subprocess.run(
-        [*TWO_RANKS, "-m", "theseus_plugin", "compress", str(path)],
-        capture_output=True, text=True, check=False, env=environment,
-    )  # fmt: skip
-    assert process.returncode != 0
-    assert process.stderr.count("error: Accelerate does not shard models over CPU processes") == 1
+@pytest.mark.parametrize("name", ["FSDP", "DEEPSPEED"])
+def test_other_ways_to_split_a_model_are_refused_in_words(
+    recipe: dict[str, Any], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(f"ACCELERATE_USE_{name}", "true")
+    with pytest.raises(UserError, match=r"which this loop does not use: .* set training.sharding: blocks"):
+        compress(recipe)
+
+
+SHARDED = """
+import json, os, sys
+import torch
+from torch.distributed.tensor import DTensor
+from tests.training.test_resume import die_at
+import signal
+from theseus_plugin import compress, load_recipe
+from theseus_plugin.replacing.phases import ReplacingPhase, SuccessorPhase
+parts = {}
+
+def watch(kind):
+    start = kind.start
+    def spy(self):
+        start(self)
+        all = [p for block in self.blocks() for p in block.parameters()]
+        held = [p.to_local() if isinstance(p, DTensor) else p for p in all]
+        parts[self.name] = [sum(p.numel() for p in some) for some in (held, all)]
+    kind.start = spy
+
+watch(ReplacingPhase)
+watch(SuccessorPhase)
+if sys.argv[3] != "-":
+    die_at("step", int(sys.argv[3]), signal.SIGTERM)
+result = compress(load_recipe(sys.argv[1], sys.argv[4:]))
+with open(os.path.join(sys.argv[2], f"rank{os.environ['RANK']}.json"), "w") as file:
+    json.dump({"result": result, "parts": parts}, file)
+"""
+
+
+def test_blocks_split_over_processes_give_the_same_weights(
+    still: Path, tmp_path: Path, reviews: dict[str, Any]
+) -> None:
+    """Against two processes that hold all, in both phases; interrupted and resumed, too."""
+    (tmp_path / "worker.py").write_text(f"import sys\nsys.path.insert(0, {os.getcwd()!r})\n{SHARDED}")
+    task = reviews | {"train": str(write_reviews(tmp_path / "train.csv", 330, seed=4))}
+    training = {"max_steps": 10, "batch_size": 8, "eval_steps": 10, "checkpoint_steps": 3, "learning_rate": 5e-4,
+                "precision": "fp32", "gradient_accumulation": 2, "max_grad_norm": 0.5}  # fmt: skip
+    recipe = {
+        "predecessor": str(still),
+        "task": task,
+        "method": {"name": "theseus", "successor_blocks": 3, "training": training},
+    }
+    (tmp_path / "recipe.json").write_text(json.dumps(recipe))
+    split = "method.training.sharding=blocks"
+    found = {}
+    for name, die, more in [("whole", "-", []), ("split", "-", [split]), ("stopped", "5", [split])]:
+        place = f"successor={tmp_path / name}"
+        (tmp_path / f"{name}-records").mkdir()
+        command = [
+            *TWO_RANKS,
+            str(tmp_path / "worker.py"),
+            str(tmp_path / "recipe.json"),
+            str(tmp_path / f"{name}-records"),
+        ]
+        if name == "stopped":
+            with pytest.raises(AssertionError, match="stopped by SIGTERM"):
+                run(*command, die, place, *more)
+            more = [*more, "method.training.resume=true"]
+        run(*command, "-", place, *more)
+        found[name] = json.loads((tmp_path / f"{name}-records" / "rank1.json").read_text())
+    assert found["stopped"]["result"]["training"]["resumed_at"] == [6]
+    for held, whole in found["split"]["parts"].values():
+        assert 0.4 < held / whole < 0.6
+    weights = {name: load_file(tmp_path / name / "model.safetensors") for name in found}
+    for other in ("split", "stopped"):
+        apart = {
+            name: float(np.abs(weights[other][name] - value).max())
+            for name, value in weights["whole"].items()
+            if not name.endswith("key.bias")
+        }
+        assert {name: distance for name, distance in apart.items() if distance > 1e-5} == {}
+        assert found[other]["result"]["after"] == found["whole"]["result"]["after"]
 
 
 def test_reduced_rows_of_both_processes_are_scored_as_of_one(tmp_path: Path, reviews: dict[str, Any]) -> None:

@@ -45,6 +45,11 @@ class Assembly:
         """All blocks of the successor that replace others."""
         return nn.ModuleList(block for plan in self.plans for block in plan.cut.stack.blocks(self.successor))
 
+    @property
+    def slots(self) -> list[nn.Module]:
+        """All slots of the predecessor."""
+        return [slot for plan in self.plans for slot in plan.cut.stack.blocks(self.predecessor)]
+
     def partition(self) -> dict[str, list[list[int]]]:
         """By stack, (predecessor blocks, successor blocks) of each module."""
         return {
@@ -106,11 +111,10 @@ def plan_stacks(predecessor: PreTrainedModel, config: TheseusConfig) -> list[Pla
 
 def cast_frozen(assembly: Assembly, dtype: torch.dtype) -> None:
     """Hold the matrices of the frozen predecessor's blocks in the precision that autocast would give them each time."""
-    for plan in assembly.plans:
-        for slot in plan.cut.stack.blocks(assembly.predecessor):
-            for part in slot.get_submodule("predecessor").modules():
-                if isinstance(part, nn.Linear):
-                    part.to(dtype)
+    for slot in assembly.slots:
+        for part in slot.get_submodule("predecessor").modules():
+            if isinstance(part, nn.Linear):
+                part.to(dtype)
 
 
 def _plan(stack: Stack, config: TheseusConfig, types: Sequence[str] | None) -> Plan:

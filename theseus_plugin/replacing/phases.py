@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from torch import nn
 from transformers import PreTrainedModel
 
 from theseus_plugin.replacing.assembly import Assembly
@@ -30,6 +31,10 @@ class ReplacingPhase(Phase):
     def outcome(self) -> PreTrainedModel:
         """The successor as it is now."""
         return self.assembly.successor
+
+    def blocks(self) -> list[nn.Module]:
+        """The predecessor's blocks and the successor's."""
+        return [block for slot in self.assembly.slots for block in slot.children()]
 
     def start(self) -> None:
         """Freeze all but the successor blocks."""
@@ -81,6 +86,10 @@ class SuccessorPhase(Phase):
         super().__init__("successor", assembly.successor, steps)
         self.assembly = assembly
         self.config = config
+
+    def blocks(self) -> list[nn.Module]:
+        """The successor's blocks; a stack that was left alone is not split, it belongs to the predecessor as well."""
+        return list(self.assembly.successor_blocks)
 
     def start(self) -> None:
         """Say what trains."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 
 from theseus_plugin.contract import Result, Task
 from theseus_plugin.replacing.assembly import Assembly, assemble, cast_frozen
 from theseus_plugin.replacing.config import TheseusConfig
+from theseus_plugin.replacing.costs import FILE, draw_costs
 from theseus_plugin.replacing.phases import ReplacingPhase, SuccessorPhase
 from theseus_plugin.replacing.schedules import replacing_steps
+from theseus_plugin.scale import Scale
 from theseus_plugin.training.run import TrainingRun
 
 
@@ -31,19 +35,32 @@ def compress(predecessor: str, successor: str, task: Task, config: TheseusConfig
     steps = replacing_steps(config.schedule, loop.steps)
     replacing = ReplacingPhase(assembly, config, steps, loop.steps)
     following = SuccessorPhase(assembly, config, loop.steps - steps)
-    outcome = loop.run([replacing, following], _trained(assembly, config))
+    outcome = loop.run([replacing, following], lambda: _trained(assembly, config))
 
     details = {
         "partition": assembly.partition(),
         "effective_rate": replacing.switch.effective_rate,
         "module_costs": replacing.module_costs,
     }
-    return run.publish(assembly.successor, outcome, before, details)
+
+    def plot(folder: Path) -> None:
+        if not replacing.module_costs:
+            return
+        scale = Scale(run.data.metric, run.data.metric in run.data.lower_is_better)
+        try:
+            draw_costs(replacing.module_costs, scale, folder / FILE)
+        except ImportError:
+            run.console.print("no plot of the modules' costs: pip install 'theseus-plugin[plot]'", markup=False)
+
+    return run.publish(assembly.successor, outcome, before, details, plot)
 
 
 def _only_trains(config: TheseusConfig) -> bool:
-    """Whether the predecessor's blocks are neither evaluated, which is done in fp32, nor given gradients."""
-    return not config.module_costs and config.clip_scope == "trainable"
+    """Whether the predecessor's blocks are neither evaluated, which is done in fp32, nor given gradients, nor split,
+    which takes parameters of one precision.
+    """
+    split = config.training.sharding != "none"
+    return not config.module_costs and config.clip_scope == "trainable" and not split
 
 
 def _trained(assembly: Assembly, config: TheseusConfig) -> list[torch.nn.Parameter]:

@@ -33,6 +33,10 @@ class TrainingConfig(Options):
         "auto", description="auto: bf16 autocast where the hardware computes in it, else fp32"
     )
     seed: int = Field(42, ge=0, description="Of new weights, dropout, data order and replacing draws")
+    sharding: Literal["none", "blocks"] = Field(
+        "none",
+        description="blocks: every process holds a part of each block (FSDP2), for models too large to be held whole",
+    )
     checkpoint_steps: int | None = Field(
         None, ge=1, description="Optimizer steps between checkpoints; default: one after each evaluation"
     )

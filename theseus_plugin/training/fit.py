@@ -17,5 +17,5 @@ def fit(model: str, output: str, task: Task, config: TrainingConfig) -> Result:
     run = TrainingRun("fit", model, output, task, {"fit": config.model_dump(mode="json")}, config, new_head=True)
     network = run.load_model()
     loop = run.loop()
-    outcome = loop.run([Phase("fine-tuning", network, loop.steps)], network.parameters())
+    outcome = loop.run([Phase("fine-tuning", network, loop.steps)], network.parameters)
     return run.publish(network, outcome, before={})

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
+from theseus_plugin.training.sharding import is_sharded, local
+
 
 def with_gradients(parameters: Iterable[nn.Parameter]) -> list[nn.Parameter]:
     """The parameters to which the passes of this step have left a gradient."""
@@ -24,12 +26,13 @@ def sum_over_processes(parameters: Sequence[nn.Parameter], more: Tensor) -> Tens
     Gradients go in one piece, which takes half the time of one by one, and come back as views of it.
 
     Args:
-        parameters: whose gradients to sum.
+        parameters: whose gradients to sum; those of blocks that are split over the processes are sums already.
         more: a vector that is summed with them.
 
     Returns:
         `more`, summed.
     """
+    parameters = [parameter for parameter in parameters if not is_sharded(parameter)]
     pieces = [parameter.grad for parameter in parameters if parameter.grad is not None]
     whole = torch.cat([piece.reshape(-1) for piece in pieces] + [more])
     torch.distributed.all_reduce(whole)
@@ -43,8 +46,19 @@ def sum_over_processes(parameters: Sequence[nn.Parameter], more: Tensor) -> Tens
 def clip(parameters: Iterable[nn.Parameter], max_norm: float | None) -> Tensor:
     """Scale all gradients so that their global norm is at most `max_norm`; gives the norm before, a scalar."""
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    norm = torch.nn.utils.get_total_norm(gradients)
+    norm = _norm(gradients)
     # a pass over all gradients that changes nothing is worth avoiding where looking at the norm costs nothing
     if max_norm is not None and (norm.device.type != "cpu" or norm > max_norm):
-        torch._foreach_mul_(gradients, (max_norm / (norm + 1e-6)).clamp(max=1.0))
+        torch._foreach_mul_([local(gradient) for gradient in gradients], (max_norm / (norm + 1e-6)).clamp(max=1.0))
     return norm
+
+
+def _norm(gradients: Sequence[Tensor]) -> Tensor:
+    """The global norm, of which blocks that are split over the processes hold a part each."""
+    parts = [local(gradient) for gradient in gradients if is_sharded(gradient)]
+    norm: Tensor = torch.nn.utils.get_total_norm([gradient for gradient in gradients if not is_sharded(gradient)])
+    if not parts:
+        return norm
+    square = torch.nn.utils.get_total_norm(parts) ** 2
+    torch.distributed.all_reduce(square)
+    return (norm.to(square) ** 2 + square).sqrt()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import signal
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -28,6 +29,7 @@ from theseus_plugin.training.optimisation import build_lr_schedule, build_optimi
 from theseus_plugin.training.phase import Phase
 from theseus_plugin.training.progress import TrainingProgress
 from theseus_plugin.training.settings import trainable_settings
+from theseus_plugin.training.sharding import load_optimizer, save_optimizer, shard
 from theseus_plugin.training.state import Outcome, Position, copied, load, save, weights_of
 from theseus_plugin.training.stepping import Passed, Stepper
 
@@ -52,13 +54,14 @@ class Loop:
         steps_per_epoch = math.ceil(len(self.batches) / config.gradient_accumulation)
         self.steps = config.max_steps or max(1, round(config.epochs * steps_per_epoch))
         self.eval_steps = config.eval_steps or math.ceil(self.steps / 10)
+        self.sharded = config.sharding == "blocks" and accelerator.num_processes > 1
 
-    def run(self, phases: Sequence[Phase], parameters: Iterable[nn.Parameter]) -> Outcome:
+    def run(self, phases: Sequence[Phase], parameters: Callable[[], Iterable[nn.Parameter]]) -> Outcome:
         """Train, from the last checkpoint where the run is to be resumed and there is one.
 
         Args:
             phases: in order; their steps add up to `steps`.
-            parameters: all that any phase trains; one without a gradient is left as it is.
+            parameters: gives all that any phase trains, once blocks are split; one without a gradient is left as it is.
 
         Raises:
             UserError: the loss is no longer a number, or the checkpoint is of another recipe.
@@ -66,8 +69,12 @@ class Loop:
             ProcessLost: another process of the run died.
         """
         set_seed(self.config.seed, device_specific=True)
-        optimizer = self.accelerator.prepare_optimizer(build_optimizer(parameters, self.config))
-        lr_schedule = build_lr_schedule(optimizer.optimizer, self.config, self.steps)
+        if self.sharded:
+            shard((block for phase in phases for block in phase.blocks()), self.accelerator)
+        optimizer: Any = build_optimizer(parameters(), self.config)
+        lr_schedule = build_lr_schedule(optimizer, self.config, self.steps)
+        if not self.sharded:  # Accelerate would write one process's part only
+            optimizer = self.accelerator.prepare_optimizer(optimizer)
         stepper = Stepper(self.accelerator, optimizer, lr_schedule, self.config.max_grad_norm)
         run = _Run(self, phases, stepper)
         with ExitStack() as stack:
@@ -129,6 +136,8 @@ class _Run:
         self.loss = more["loss"]
         self.loop.batches.start_at(**more["data"])
         self.accelerator.load_state(str(folder))
+        if self.loop.sharded:
+            load_optimizer(self.stepper.optimizer, folder, self.accelerator.process_index)
         self.saved = self.position.step
         self.outcome.resumed_at.append(self.position.step)
         self.progress.say(f"resuming after step {self.position.step}, from {folder}")
@@ -237,6 +246,8 @@ class _Run:
 
         def write(folder: Path) -> None:
             save(folder, self.accelerator, phase.outcome, self.position, self.outcome, more)
+            if self.loop.sharded:
+                save_optimizer(self.stepper.optimizer, folder, self.accelerator.process_index)
 
         if self.loop.checkpoints.save(self.position.step, write):
             self.saved = self.position.step

@@ -10,16 +10,23 @@ from torch.optim.lr_scheduler import LRScheduler
 from transformers import get_scheduler
 
 from theseus_plugin.training.config import TrainingConfig
+from theseus_plugin.training.sharding import is_sharded
 
 
 def build_optimizer(parameters: Iterable[nn.Parameter], config: TrainingConfig) -> torch.optim.Optimizer:
     """AdamW over `parameters`; vectors (biases and normalisation weights) are not decayed."""
-    chosen = list(parameters)
-    groups = [
-        {"params": [p for p in chosen if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in chosen if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for parameter in parameters:
+        # one fused kernel cannot take parameters that are split over the processes together with others
+        groups.setdefault((parameter.ndim > 1, is_sharded(parameter)), []).append(parameter)
+    return torch.optim.AdamW(
+        [
+            {"params": members, "weight_decay": config.weight_decay if decayed else 0.0}
+            for (decayed, _), members in groups.items()
+        ],
+        lr=config.learning_rate,
+        fused=True,
+    )
 
 
 def build_lr_schedule(optimizer: torch.optim.Optimizer, config: TrainingConfig, steps: int) -> LRScheduler:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from torch import nn
 from transformers import PreTrainedModel
+
+from theseus_plugin.surgery.stack import find_stacks
 
 
 class Phase:
@@ -26,6 +29,14 @@ class Phase:
     def outcome(self) -> PreTrainedModel:
         """The model that would come out now; it is evaluated, and its weights are kept."""
         return self.model
+
+    def blocks(self) -> list[nn.Module]:
+        """The repeated blocks of `model` that can be split over processes: all of its stacks.
+
+        Raises:
+            UserError: none can be found.
+        """
+        return [block for stack in find_stacks(self.model) for block in stack.blocks(self.model)]
 
     def start(self) -> None:
         """Called once before the first step, also when a resumed run starts in the middle of this phase."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -93,6 +95,7 @@ class TrainingRun:
         outcome: Outcome,
         before: dict[str, float],
         details: dict[str, Any] | None = None,
+        more_files: Callable[[Path], None] = lambda folder: None,
     ) -> Result:
         """Put the best weights into `model` and write it: stock checkpoint, tokenizer, model card, `result.json`.
 
@@ -101,6 +104,7 @@ class TrainingRun:
             outcome: what the loop returned.
             before: validation metrics of the source; empty where it had no head.
             details: what the method has to say of its own, added to the record's `training`.
+            more_files: writes what else belongs into the folder.
 
         Raises:
             UserError: the output cannot be written; nothing is left of it then.
@@ -123,9 +127,10 @@ class TrainingRun:
         if self.accelerator.is_main_process:
             with complete_folder(self.output) as folder:
                 with quiet():
-                    model.save_pretrained(folder)
+                    model.save_pretrained(folder, state_dict=outcome.weights)
                 load_processor(self.source, model).save_pretrained(folder)
                 (folder / "README.md").write_text(model_card(result, model), encoding="utf-8")
+                more_files(folder)
                 write_json(folder / "result.json", result)
         self.accelerator.wait_for_everyone()
         self.checkpoints.clear()
@@ -184,14 +189,12 @@ def start_accelerator(config: TrainingConfig, recipe: dict[str, Any]) -> Acceler
 
 
 def _check_sharding() -> None:
-    if parse_flag_from_env("ACCELERATE_USE_CPU") and parse_flag_from_env("ACCELERATE_USE_FSDP"):
-        raise UserError(
-            "Accelerate does not shard models over CPU processes and would quietly copy the whole model to each: launch"
-            " without FSDP"
-        )
     for name, flag in (("FSDP", "ACCELERATE_USE_FSDP"), ("DeepSpeed", "ACCELERATE_USE_DEEPSPEED")):
         if parse_flag_from_env(flag):
-            raise UserError(f"{name} is not supported: launch without it, each process holds the whole model then")
+            raise UserError(
+                f"launched with {name}, which this loop does not use: launch without it; to split a large"
+                " model over processes, set training.sharding: blocks"
+            )
 
 
 def _check_trackers(trackers: tuple[str, ...]) -> None:

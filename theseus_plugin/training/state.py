@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from theseus_plugin.files import read_json, write_json
+from theseus_plugin.training.sharding import put, whole
 
 
 @dataclass
@@ -43,10 +44,11 @@ class Position:
 
 
 def weights_of(model: nn.Module) -> dict[str, Tensor]:
-    """Parameters and saved buffers by name, each tensor once where several names share it."""
-    saved = model.state_dict().keys()
-    named = dict(model.named_parameters()) | dict(model.named_buffers())
-    return {name: tensor.detach() for name, tensor in named.items() if name in saved}
+    """Parameters and saved buffers by name, whole, each once where several names share it.
+
+    Where blocks are split over the processes, all of them have to ask.
+    """
+    return {name: whole(tensor.detach()) for name, tensor in _own(model).items()}
 
 
 def copied(weights: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -56,10 +58,16 @@ def copied(weights: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def put_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:
     """Put what `weights_of` gave back into a model, in place."""
-    present = weights_of(model)
+    present = _own(model)
     with torch.no_grad():
         for name, tensor in weights.items():
-            present[name].copy_(tensor)
+            put(present[name], tensor)
+
+
+def _own(model: nn.Module) -> dict[str, Tensor]:
+    saved = model.state_dict().keys()
+    named = dict(model.named_parameters()) | dict(model.named_buffers())
+    return {name: tensor for name, tensor in named.items() if name in saved}
 
 
 def save(
@@ -70,11 +78,10 @@ def save(
     Weights are safetensors, everything that is no tensor is JSON.
     """
     accelerator.save_state(str(folder))
+    weights = weights_of(model)
     if not accelerator.is_main_process:
         return
-    save_file(
-        {name: tensor.cpu().contiguous() for name, tensor in weights_of(model).items()}, folder / "model.safetensors"
-    )
+    save_file({name: tensor.cpu().contiguous() for name, tensor in weights.items()}, folder / "model.safetensors")
     save_file(outcome.weights, folder / "best.safetensors")
     facts = {name: value for name, value in vars(outcome).items() if name != "weights"}
     write_json(folder / "state.json", {"position": asdict(position), "outcome": facts, **more})

@@ -36,7 +36,7 @@ class Stepper:
         self, accelerator: Accelerator, optimizer: Any, lr_schedule: LRScheduler, max_grad_norm: float | None
     ) -> None:
         self._accelerator = accelerator
-        self._optimizer = optimizer
+        self.optimizer = optimizer
         self._max_grad_norm = max_grad_norm
         self.lr_schedule = lr_schedule
 
@@ -65,7 +65,7 @@ class Stepper:
 
     def update(self, phase: Phase) -> None:
         """Move the weights, then the learning rate."""
-        self._optimizer.step()
+        self.optimizer.step()
         self.lr_schedule.step()
         # Not the optimizer's zero_grad: a method may let gradients reach parameters that no optimizer holds.
         phase.model.zero_grad(set_to_none=True)
