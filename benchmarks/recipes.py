@@ -100,7 +100,10 @@ def _result(folder: str, run: Callable[[], Any]) -> Any:
 
 def _blocks(content: dict[str, Any]) -> str:
     partition = content["successor"]["training"]["partition"]
-    return f"{sum(partition)} -> {len(partition)}"
+    if isinstance(partition, list):  # a record of when every module had one successor block
+        partition = {"blocks": [[run, 1] for run in partition]}
+    pairs = [pair for modules in partition.values() for pair in modules]
+    return " -> ".join(str(sum(counts)) for counts in zip(*pairs, strict=True))
 
 
 def _ratios(content: dict[str, Any], at: int) -> dict[str, float]:

@@ -14,7 +14,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from tests.stock_process import StockProcess
 from tests.tiny import save_tiny
-from theseus_plugin import compress
+from theseus_plugin import compress, export
 from theseus_plugin.errors import UserError
 from theseus_plugin.surgery.stack import find_stacks
 from theseus_plugin.training.run import TrainingRun
@@ -79,6 +79,9 @@ def test_a_stock_checkpoint_comes_out(
     np.testing.assert_allclose(logits, inside["logits"], atol=1e-6)
     assert parameters == result["parameters"]["after"] < result["parameters"]["before"]
     _holds_blocks_that_were_trained(Path(result["output"]), predecessor, METHODS[method])
+    if method == "theseus":
+        exported = export(result["output"], str(tmp_path / "onnx"))
+        assert exported["parity"]["largest_difference"] < 1e-4
 
 
 def _holds_blocks_that_were_trained(successor: Path, predecessor: Path, method: dict[str, Any]) -> None:
