@@ -91,7 +91,7 @@ def killed(recipe: dict[str, Any]) -> Callable[..., None]:
 @pytest.fixture
 def command(recipe: dict[str, Any], tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs the command as users do, in a process that sends itself a signal at a step."""
-    recipe["method"]["training"] = training()
+    recipe["method"]["training"] = training(eval_steps=16, checkpoint_steps=8)
 
     def run(how: str, step: int, *more: str) -> subprocess.CompletedProcess[str]:
         (tmp_path / "recipe.json").write_text(json.dumps(recipe))
@@ -181,6 +181,13 @@ def test_a_signal_ends_the_run_after_its_step_with_a_checkpoint(
     assert "Traceback" not in process.stderr
     result = resumed(recipe)
     assert result["training"]["resumed_at"] == [11]
+    assert_the_same(result, uninterrupted(recipe))  # the mean loss up to step 16 included
+
+
+def test_a_signal_before_the_first_reading_of_the_loss(command: Any, recipe: dict[str, Any]) -> None:
+    assert command("SIGTERM", 2).returncode == 143
+    result = resumed(recipe)
+    assert result["training"]["resumed_at"] == [3]
     assert_the_same(result, uninterrupted(recipe))
 
 
@@ -221,12 +228,12 @@ def test_a_run_of_another_recipe_is_not_continued(killed: Any, recipe: dict[str,
     assert (Path(f"{recipe['successor']}.checkpoints") / "step-12").is_dir()
 
 
-def test_the_command_resumes(killed: Any, command: Any) -> None:
-    killed("step", 14)
+def test_the_command_resumes(command: Any) -> None:
+    assert command("SIGKILL", 14).returncode == -signal.SIGKILL
     process = command("SIGKILL", 999, "--resume", "--json")
     assert process.returncode == 0, process.stderr
-    assert "resuming after step 12, from " in process.stderr
-    assert json.loads(process.stdout)["training"]["resumed_at"] == [12]
+    assert "resuming after step 8, from " in process.stderr
+    assert json.loads(process.stdout)["training"]["resumed_at"] == [8]
 
 
 def test_resume_without_a_checkpoint_starts(recipe: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:

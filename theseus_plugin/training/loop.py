@@ -133,7 +133,8 @@ class _Run:
         for phase, state in zip(self.phases, more["phases"], strict=True):
             phase.restore(state)
         self.stepper.lr_schedule.load_state_dict(more["lr_schedule"])
-        self.loss = more["loss"]
+        self.loss = math.nan if more["loss"] is None else more["loss"]
+        self.losses = [torch.tensor(loss, device=self.accelerator.device) for loss in more["unread"]]
         self.loop.batches.start_at(**more["data"])
         self.accelerator.load_state(str(folder))
         if self.loop.sharded:
@@ -181,7 +182,7 @@ class _Run:
         saving = last or (step % self.config.checkpoint_steps == 0 if self.config.checkpoint_steps else evaluating)
         reading = evaluating or saving or step % _READ_EVERY == 0
         stopping = (self.on_cpu or reading) and bool(passed.stop > 0)
-        if reading or stopping:
+        if reading:
             if not self.on_cpu:
                 self._check(passed)
             self._report(phase)
@@ -240,7 +241,8 @@ class _Run:
         more = {
             "phases": [one.state() for one in self.phases],
             "lr_schedule": self.stepper.lr_schedule.state_dict(),
-            "loss": self.loss,
+            "loss": self.loss if math.isfinite(self.loss) else None,  # not read yet
+            "unread": [loss.item() for loss in self.losses],
             "data": {"epoch": self.loop.batches.epoch, "taken": self.loop.batches.taken},
         }
 

@@ -66,7 +66,7 @@ class TrainingRun:
         self.recipe = {"task": as_recipe(task), **options}
         self.accelerator = start_accelerator(config, self.recipe)
         self.console = training_console(self.accelerator.is_main_process)
-        self.checkpoints = Checkpoints(output, self.recipe, self.accelerator, self.console)
+        self.checkpoints = Checkpoints(output, {"model": source, **self.recipe}, self.accelerator, self.console)
         if not config.resume:
             self.checkpoints.refuse_existing()
         self.new_head = new_head
