@@ -29,18 +29,17 @@ from theseus_plugin.replacing.assembly import assemble, cast_frozen
 from theseus_plugin.replacing.phases import ReplacingPhase
 from theseus_plugin.training import batching
 from theseus_plugin.training.batches import Batch, BatchStream
-from theseus_plugin.training.dropout import fast_dropout
 from theseus_plugin.training.optimisation import build_optimizer, resolve_precision
 from theseus_plugin.training.run import TrainingRun
 
 WARM_UP = 4
 """Steps before the clock starts."""
 CONTENDERS = (
-    *("authors", "authors-longest", "ours-longest", "bare-longest", "ours-fp32", "bare-fp32", "ours", "bare"),
-    *("ours-two", "memory-fit", "memory-compress"),
+    *("authors", "authors-longest", "ours-longest", "ours-fp32", "ours", "ours-two"),
+    *("paired-longest", "paired", "memory-fit", "memory-compress"),
 )
 """`-longest`: random batches, each padded to its longest text, in fp32; `-fp32`: batches of similar length in fp32; the
-others in the precision that the hardware computes in. `bare`: forward, backward, fused optimizer of the same path."""
+others in the precision that the hardware computes in. `paired`: ours and the bare cost of its path, step by step."""
 
 
 class Done(Exception):
@@ -70,8 +69,8 @@ def run(contender: str, home: Path, steps: int) -> dict[str, Any]:
     recipe = _recipe(home, steps, "auto" if how in ("", "two") else "fp32", processes=2 if how == "two" else 1)
     if kind == "ours":
         return _ours(recipe, steps)
-    if kind == "bare":
-        return _bare(recipe, steps)
+    if kind == "paired":
+        return _paired(recipe, steps)
     return _authors(recipe, steps, padded=how != "longest")
 
 
@@ -114,7 +113,33 @@ def _ours(recipe: dict[str, Any], steps: int) -> dict[str, Any]:
     return _told(marks[WARM_UP:], batches[WARM_UP:-1], draws[WARM_UP:], _precision(recipe))
 
 
-def _bare(recipe: dict[str, Any], steps: int) -> dict[str, Any]:
+def _paired(recipe: dict[str, Any], steps: int) -> dict[str, Any]:
+    """Before each step of ours the bare cost of the same path: forward, backward and fused optimizer of the drawn
+    modules, in the same precision and with the same dropout; on another model, of the same weights.
+    """
+    bare = _bare_step(recipe, steps)
+    seconds: dict[str, list[float]] = {"ours": [], "bare": []}
+    began: list[float] = []
+    before = ReplacingPhase.before_forward
+
+    def mark(self: ReplacingPhase, step: int, micro_step: int) -> None:
+        now = time.perf_counter()
+        if began:
+            seconds["ours"].append(now - began[-1])
+        if step == WARM_UP + steps:
+            raise Done
+        bare(step)
+        seconds["bare"].append(time.perf_counter() - now)
+        began.append(time.perf_counter())
+        before(self, step, micro_step)
+
+    ReplacingPhase.before_forward = mark  # type: ignore[method-assign]
+    with suppress(Done):
+        api.compress(recipe)
+    return {f"{name}_seconds": times[WARM_UP:] for name, times in seconds.items()}
+
+
+def _bare_step(recipe: dict[str, Any], steps: int) -> Callable[[int], None]:
     config, stream, model, draws = _parts(recipe, steps)
     batches = stream.take(WARM_UP + steps)
     precision = _precision(recipe)
@@ -125,17 +150,16 @@ def _bare(recipe: dict[str, Any], steps: int) -> dict[str, Any]:
     optimizer = build_optimizer(assembly.successor_blocks.parameters(), config.training)
     network = assembly.predecessor.train()
 
-    def step(batch: Batch, draw: Sequence[bool]) -> None:
-        for module, replaced in zip(assembly.modules, draw, strict=True):
+    def step(number: int) -> None:
+        for module, replaced in zip(assembly.modules, draws[number], strict=True):
             module.replaced = replaced
         with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
-            loss = network(**batch).loss
+            loss = network(**batches[number]).loss
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
 
-    with fast_dropout():
-        return _timed(step, batches, draws, precision)
+    return step
 
 
 def _authors(recipe: dict[str, Any], steps: int, padded: bool) -> dict[str, Any]:
