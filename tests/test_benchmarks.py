@@ -1,5 +1,7 @@
 """What the suites make of their records; the records are made by hand."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -98,3 +100,63 @@ def test_products_of_an_encoder(first_token):
         matrices += [(tokens, length, width), (tokens, width, width), (tokens, width, inner), (tokens, inner, width)]
         expected += sum(2 * np.prod(sizes) for sizes in matrices)
     assert products(config, batch, length, first_token) == batch * expected
+
+
+@pytest.mark.parametrize("draw", [(True, False, False), (False, True, True), (False, False, True), (True, True, True)])
+def test_necessary_operations_are_those_that_torch_counts(draw: tuple[bool, ...]) -> None:
+    """Forward and backward of a real path, without padding; the head's own few are taken off."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+    from transformers import AutoModelForSequenceClassification
+
+    from benchmarks.steps import necessary
+    from tests.tiny import tiny_config
+    from theseus_plugin.replacing.assembly import assemble
+    from theseus_plugin.replacing.config import TheseusConfig
+    from theseus_plugin.replacing.phases import ReplacingPhase
+
+    config = TheseusConfig.model_validate({"successor_blocks": 3})
+    model = AutoModelForSequenceClassification.from_config(tiny_config("bert"), attn_implementation="eager")
+    assembly = assemble(model, config)
+    ReplacingPhase(assembly, config, 4, 6).start()
+    for module, replaced in zip(assembly.modules, draw, strict=True):
+        module.replaced = replaced
+    batch, length, width = 4, 12, 32
+    model.train()
+    with FlopCounterMode(display=False) as counter:
+        labels = torch.zeros(batch, dtype=torch.long)
+        model(input_ids=torch.randint(5, 20, (batch, length)), labels=labels).loss.backward()
+    head = 2 * 2 * batch * (width * width + width * 2)  # pooler and classifier, forward and back to their inputs
+    assert counter.get_total_flops() - head == necessary(draw, [length] * batch, width, inner=64)
+
+
+def loop_round(**changes: Any) -> dict[str, Any]:
+    """A round of `benchmarks.loop` that reaches every target exactly."""
+
+    def steps(tokens: int, seconds: float) -> dict[str, Any]:
+        told = {"useful_tokens": tokens, "seconds": seconds, "operations": 0.8 * seconds * 1e11, "peak_gflops": 100}
+        return {**told, "precision": "fp32"}
+
+    paired = {"ours_seconds": [1.05, 2.1, 9.0], "bare_seconds": [1.0, 2.0, 1.0]}
+    return {
+        "authors": steps(100, 1.0),
+        "authors-longest": steps(1000, 1.0),
+        "ours-longest": steps(1500, 1.0),
+        "ours-fp32": steps(1500, 1.0),
+        "ours": steps(3000, 2.0),
+        "ours-two": steps(1350, 1.0),
+        "paired": paired,
+        "paired-longest": paired,
+        "memory-fit": {"bytes": 1000},
+        "memory-compress": {"bytes": 700},
+    } | changes
+
+
+def test_the_loops_figures_and_what_falls_short() -> None:
+    from benchmarks.loop import figures as figures_of
+
+    assert all(line.reached for line in figures_of([loop_round()]))
+    slower = loop_round(**{"ours-two": {**loop_round()["ours-two"], "seconds": 1.5}, "memory-compress": {"bytes": 800}})
+    short = [line for line in figures_of([slower, slower, loop_round()]) if not line.reached]
+    assert [line.name.split(" against")[0] for line in short] == ["2 processes x 1 thread", "peak memory"]
+    assert short[0].value == "0.60x (0.60 to 0.90)"
