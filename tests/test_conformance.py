@@ -55,13 +55,13 @@ def test_a_stock_checkpoint_comes_out(
     inside: dict[str, Any] = {}
     publish = TrainingRun.publish
 
-    def spy(self: TrainingRun, model: Any, outcome: Any, before: Any, details: Any = None) -> Any:
+    def spy(self: TrainingRun, model: Any, outcome: Any, *more: Any) -> Any:
         """Logits of the training wrapper's own model, in eval mode, just before it is written."""
         put_weights(model, outcome.weights)
         batch = AutoTokenizer.from_pretrained(predecessor)(TEXTS, padding=True, return_tensors="pt")
         with torch.no_grad():
             inside["logits"] = model.eval()(**batch).logits.numpy()
-        return publish(self, model, outcome, before, details)
+        return publish(self, model, outcome, *more)
 
     monkeypatch.setattr(TrainingRun, "publish", spy)
     # one evaluation: an early one could tie, and keep weights that hardly moved
