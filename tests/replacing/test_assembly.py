@@ -12,7 +12,7 @@ from torch import nn
 
 from tests.stock_process import StockProcess
 from tests.support_models import CONFIGS, deep, head_of, random_batch, random_model, stock_logits
-from theseus_plugin.replacing.assembly import Assembly, assemble
+from theseus_plugin.replacing.assembly import Assembly, assemble, cast_frozen
 from theseus_plugin.replacing.config import TheseusConfig
 from theseus_plugin.replacing.phases import ReplacingPhase, SuccessorPhase
 from theseus_plugin.training.settings import trainable_settings
@@ -172,3 +172,21 @@ def test_both_models_share_all_that_is_no_block() -> None:
     shared = {id(p) for p in assembly.successor.parameters()} - blocks
     assert shared <= {id(p) for p in assembly.predecessor.parameters()}
     assert len(shared) == len(list(assembly.successor.bert.embeddings.parameters())) + 4  # pooler and classifier
+
+
+def test_frozen_matrices_in_bf16_compute_what_autocast_makes_of_them() -> None:
+    stock, assembly, _ = made("bert")
+    batch = random_batch(stock, *SHAPE)
+    model = assembly.predecessor
+    for module in assembly.modules:
+        module.in_eval = False
+    successor = {name: value.clone() for name, value in assembly.successor.state_dict().items()}
+    with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
+        inputs = {name: torch.from_numpy(array) for name, array in batch.items()}
+        before = model(**inputs).logits
+        cast_frozen(assembly, torch.bfloat16)
+        assert torch.equal(model(**inputs).logits, before)
+    after = assembly.successor.state_dict()
+    assert all(
+        torch.equal(after[name], value) and after[name].dtype == value.dtype for name, value in successor.items()
+    )

@@ -1,8 +1,7 @@
 """Gradients of several processes: summed after the last backward pass of a step, then clipped.
 
-DistributedDataParallel would have to look for the parameters that a draw left out, in every pass, and would forget
-the gradients of a module that was drawn in an earlier pass of an accumulated step but not in the last one. All
-processes make the same draws, so here each sums just the gradients that there are.
+DistributedDataParallel would have to look for the parameters that a draw left out, in every pass. All processes make
+the same draws, so here each sums just the gradients that there are.
 """
 
 from __future__ import annotations
