@@ -46,24 +46,24 @@ def _one_line(model: type[BaseModel], location: tuple[int | str, ...], error: An
 
 
 def _keys_at(model: type[BaseModel], location: Iterable[int | str]) -> set[str]:
-    """Valid keys of the nested model that `location` leads to; of a union, those of the branch it names."""
+    """Valid keys of the nested model that `location` leads to."""
     candidates: list[type[BaseModel]] = [model]
     for step in location:
         fields = [m.model_fields[step] for m in candidates if isinstance(step, str) and step in m.model_fields]
         if fields:
             candidates = [m for f in fields for m in _models_in(f.annotation)]
-        else:  # the tag of a discriminated union
-            candidates = [
-                m for m in candidates if str(m.model_fields.get("name", _NoDefault).default) == step
-            ] or candidates
     return {name for m in candidates for name in m.model_fields}
-
-
-class _NoDefault:
-    default = None
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [m for part in get_args(annotation) for m in _models_in(part)]
+
+
+def flattened(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested options as one mapping with `a.b` keys."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= flattened(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
+    return flat

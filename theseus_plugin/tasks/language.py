@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from theseus_plugin.contract import Features, Task, TaskData
 from theseus_plugin.errors import UserError
@@ -21,13 +21,6 @@ class MaskedOptions(TextOptions):
         METRICS, min_length=1, description="Over the hidden tokens; the first one chooses the best checkpoint."
     )
     seed: int = Field(0, ge=0, description="Decides which tokens are hidden.")
-
-    @field_validator("text")
-    @classmethod
-    def _one_or_two(cls, text: str | list[str]) -> str | list[str]:
-        if isinstance(text, list) and len(text) not in (1, 2):
-            raise ValueError("name one column, or the two columns of a pair")
-        return text
 
 
 class CausalOptions(TextOptions):

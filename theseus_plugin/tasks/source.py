@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from theseus_plugin.errors import UserError
 from theseus_plugin.validation import Options
@@ -74,3 +74,10 @@ class TextOptions(SourceOptions):
         description="Longer inputs are cut to so many tokens, special ones included; "
         "never more than the checkpoint takes.",
     )
+
+    @field_validator("text")
+    @classmethod
+    def _one_or_two(cls, text: str | list[str]) -> str | list[str]:
+        if isinstance(text, list) and len(text) not in (1, 2):
+            raise ValueError("name one column, or the two columns of a pair")
+        return text

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from theseus_plugin.contract import Task, TaskData
 from theseus_plugin.tasks.source import TextOptions
@@ -19,13 +19,6 @@ class LabelledOptions(TextOptions):
     """Where labelled texts are, and how they are read."""
 
     label: str = Field("label", description="The column of the label.")
-
-    @field_validator("text")
-    @classmethod
-    def _one_or_two(cls, text: str | list[str]) -> str | list[str]:
-        if isinstance(text, list) and len(text) not in (1, 2):
-            raise ValueError("name one column, or the two columns of a pair")
-        return text
 
 
 class ClassificationOptions(LabelledOptions):

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from theseus_plugin.errors import UserError
 from theseus_plugin.files import disk_trouble, read_json, sha256, write_json
+from theseus_plugin.validation import flattened
 
 KEPT = 2
 """How many of them stand at once: the newest, and the one before in case the newest is damaged."""
@@ -119,7 +120,7 @@ class Checkpoints:
             shutil.rmtree(old, ignore_errors=True)
 
     def _refuse_other_recipe(self, recipe: dict[str, Any]) -> None:
-        before, now = _flat(recipe), _flat(self._recipe)
+        before, now = _binding(recipe), _binding(self._recipe)
         changed = sorted(key for key in before.keys() | now.keys() if before.get(key) != now.get(key))
         if changed:
             shown = ", ".join(f"{key} was {before.get(key)!r}" for key in changed[:3])
@@ -148,12 +149,6 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(value, dict):
-        return {prefix.removesuffix("."): value}
-    return {
-        key: item
-        for name, inner in value.items()
-        if name not in _FREE
-        for key, item in _flat(inner, f"{prefix}{name}.").items()
-    }
+def _binding(recipe: dict[str, Any]) -> dict[str, Any]:
+    """What must be the same when a run is resumed."""
+    return {key: value for key, value in flattened(recipe).items() if not _FREE & set(key.split("."))}

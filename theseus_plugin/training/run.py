@@ -28,6 +28,7 @@ from theseus_plugin.training.loop import Loop
 from theseus_plugin.training.optimisation import resolve_precision
 from theseus_plugin.training.progress import training_console
 from theseus_plugin.training.state import Outcome, put_weights
+from theseus_plugin.validation import flattened
 
 
 class TrainingRun:
@@ -184,7 +185,7 @@ def start_accelerator(config: TrainingConfig, recipe: dict[str, Any]) -> Acceler
         log_with=list(config.trackers) or None,
         project_dir=config.tracker_folder if config.trackers else None,
     )
-    accelerator.init_trackers("theseus-plugin", config=_flat(recipe))
+    accelerator.init_trackers("theseus-plugin", config=_plain(recipe))
     return accelerator
 
 
@@ -206,12 +207,9 @@ def _check_trackers(trackers: tuple[str, ...]) -> None:
             raise UserError(f"tracker {name!r} is not installed: pip install it, or remove it from training.trackers")
 
 
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, str | int | float | bool]:
-    """Nested options as `a.b` keys with plain values: trackers take nothing else."""
-    flat: dict[str, str | int | float | bool] = {}
-    for key, value in values.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value if isinstance(value, str | int | float | bool) else str(value)
-    return flat
+def _plain(recipe: dict[str, Any]) -> dict[str, str | int | float | bool]:
+    """Options with plain values: trackers take nothing else."""
+    return {
+        key: value if isinstance(value, str | int | float | bool) else str(value)
+        for key, value in flattened(recipe).items()
+    }
