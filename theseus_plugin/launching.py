@@ -27,8 +27,9 @@ def start_missing_ranks() -> None:
 
 
 def _asked_for() -> int | None:
-    """`--num_processes` of the parent if that is Accelerate's launcher on a single machine, else None."""
+    """`num_processes` of the parent or its file if that is Accelerate's launcher on a single machine, else None."""
     import psutil
+    from accelerate.commands.config.config_args import load_config_from_file
     from accelerate.commands.launch import launch_command_parser
 
     words = psutil.Process(os.getppid()).cmdline()
@@ -36,4 +37,8 @@ def _asked_for() -> int | None:
     if not starts:
         return None
     arguments, _ = launch_command_parser().parse_known_args(words[starts[0] + 1 :])
-    return arguments.num_processes if (arguments.num_machines or 1) == 1 else None
+    processes, machines = arguments.num_processes, arguments.num_machines
+    if processes is None:  # several were asked for, so there is a file that says how many
+        file = load_config_from_file(arguments.config_file)
+        processes, machines = file.num_processes, machines or file.num_machines
+    return processes if (machines or 1) == 1 else None

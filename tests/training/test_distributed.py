@@ -18,6 +18,8 @@ from tests.tiny import save_tiny
 from theseus_plugin import UserError, compress
 
 LAUNCH = [str(Path(sys.executable).with_name("accelerate")), "launch", "--num_processes", "2", "--cpu"]
+CONFIGURATIONS = Path(__file__).parents[2] / "examples" / "accelerate"
+FSDP = [*LAUNCH[:2], "--config_file", str(CONFIGURATIONS / "fsdp.yaml")]
 TWO_RANKS = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
 
 
@@ -160,7 +162,8 @@ def test_metrics_count_each_example_once(runs: dict[str, Any]) -> None:
 def test_the_command_as_users_type_it(recipe: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "recipe.yaml"
     path.write_text(json.dumps(recipe))
-    stdout = run(*LAUNCH, "-m", "theseus_plugin", "compress", str(path), "--json")
+    launch = [*LAUNCH[:2], "--config_file", str(CONFIGURATIONS / "cpu.yaml")]
+    stdout = run(*launch, "-m", "theseus_plugin", "compress", str(path), "--json")
     printed = json.loads(stdout)
     assert printed["environment"]["processes"] == 2
     assert printed == json.loads((Path(recipe["successor"]) / "result.json").read_text())
@@ -214,12 +217,33 @@ def test_a_signal_to_one_rank_stops_all_after_the_same_step(recipe: dict[str, An
     assert {path.name for path in Path(f"{recipe['successor']}.checkpoints").iterdir()} == {"step-10", "step-13"}
 
 
-@pytest.mark.parametrize("name", ["FSDP", "DEEPSPEED"])
+@pytest.mark.parametrize(
+    ("variables", "complaint"),
+    [
+        ({"ACCELERATE_USE_DEEPSPEED": "true"}, "DeepSpeed, which this loop does not use: launch with FSDP 2 instead"),
+        ({"ACCELERATE_USE_FSDP": "true"}, "FSDP 1, which this loop does not use: set fsdp_version: 2"),
+        (
+            {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2", "FSDP_OFFLOAD_PARAMS": "true"},
+            "fsdp_offload_params, which this loop does not do: set it to false",
+        ),
+    ],
+)
 def test_other_ways_to_split_a_model_are_refused_in_words(
-    recipe: dict[str, Any], monkeypatch: pytest.MonkeyPatch, name: str
+    recipe: dict[str, Any], monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], complaint: str
 ) -> None:
-    monkeypatch.setenv(f"ACCELERATE_USE_{name}", "true")
-    with pytest.raises(UserError, match=r"which this loop does not use: .* set training.sharding: blocks"):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UserError, match=f"launched with {complaint}"):
+        compress(recipe)
+
+
+def test_fsdp_against_a_recipe_that_splits_nothing_is_refused(
+    recipe: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    monkeypatch.setenv("FSDP_VERSION", "2")
+    recipe["method"]["training"]["sharding"] = "none"
+    with pytest.raises(UserError, match="launched with FSDP, but"):
         compress(recipe)
 
 
@@ -255,7 +279,9 @@ with open(os.path.join(sys.argv[2], f"rank{os.environ['RANK']}.json"), "w") as f
 def test_blocks_split_over_processes_give_the_same_weights(
     still: Path, tmp_path: Path, reviews: dict[str, Any]
 ) -> None:
-    """Against two processes that hold all, in both phases; interrupted and resumed, too."""
+    """Against two processes that hold all, in both phases; interrupted and resumed, and asked for by Accelerate's
+    configuration instead of the recipe, too.
+    """
     (tmp_path / "worker.py").write_text(f"import sys\nsys.path.insert(0, {os.getcwd()!r})\n{SHARDED}")
     task = reviews | {"train": str(write_reviews(tmp_path / "train.csv", 330, seed=4))}
     training = {"max_steps": 10, "batch_size": 8, "eval_steps": 10, "checkpoint_steps": 3, "learning_rate": 5e-4,
@@ -268,11 +294,11 @@ def test_blocks_split_over_processes_give_the_same_weights(
     (tmp_path / "recipe.json").write_text(json.dumps(recipe))
     split = "method.training.sharding=blocks"
     found = {}
-    for name, die, more in [("whole", "-", []), ("split", "-", [split]), ("stopped", "5", [split])]:
+    for name, die, more in [("whole", "-", []), ("split", "-", [split]), ("stopped", "5", [split]), ("fsdp", "-", [])]:
         place = f"successor={tmp_path / name}"
         (tmp_path / f"{name}-records").mkdir()
         command = [
-            *TWO_RANKS,
+            *(FSDP if name == "fsdp" else TWO_RANKS),
             str(tmp_path / "worker.py"),
             str(tmp_path / "recipe.json"),
             str(tmp_path / f"{name}-records"),
@@ -284,10 +310,12 @@ def test_blocks_split_over_processes_give_the_same_weights(
         run(*command, "-", place, *more)
         found[name] = json.loads((tmp_path / f"{name}-records" / "rank1.json").read_text())
     assert found["stopped"]["result"]["training"]["resumed_at"] == [6]
-    for held, whole in found["split"]["parts"].values():
-        assert 0.4 < held / whole < 0.6
+    for name in ("split", "fsdp"):
+        assert found[name]["result"]["recipe"]["method"]["training"]["sharding"] == "blocks"
+        for held, whole in found[name]["parts"].values():
+            assert 0.4 < held / whole < 0.6
     weights = {name: load_file(tmp_path / name / "model.safetensors") for name in found}
-    for other in ("split", "stopped"):
+    for other in ("split", "stopped", "fsdp"):
         apart = {
             name: float(np.abs(weights[other][name] - value).max())
             for name, value in weights["whole"].items()

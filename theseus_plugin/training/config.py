@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from theseus_plugin.training.launch import Sharding, launched_sharding
 from theseus_plugin.validation import Options
 
 
@@ -33,9 +34,10 @@ class TrainingConfig(Options):
         "auto", description="auto: bf16 autocast where the hardware computes in it, else fp32"
     )
     seed: int = Field(42, ge=0, description="Of new weights, dropout, data order and replacing draws")
-    sharding: Literal["none", "blocks"] = Field(
-        "none",
-        description="blocks: every process holds a part of each block (FSDP2), for models too large to be held whole",
+    sharding: Sharding = Field(
+        default_factory=launched_sharding,
+        description="blocks: every process holds a part of each block (FSDP2), for models too large to be held whole;"
+        " default: blocks where launched with Accelerate's FSDP, else none",
     )
     checkpoint_steps: int | None = Field(
         None, ge=1, description="Optimizer steps between checkpoints; default: one after each evaluation"

@@ -24,6 +24,7 @@ from theseus_plugin.training.card import model_card
 from theseus_plugin.training.checkpoints import Checkpoints
 from theseus_plugin.training.config import TrainingConfig
 from theseus_plugin.training.evaluation import evaluate
+from theseus_plugin.training.launch import check_launch
 from theseus_plugin.training.loop import Loop
 from theseus_plugin.training.optimisation import resolve_precision
 from theseus_plugin.training.progress import training_console
@@ -171,10 +172,10 @@ def start_accelerator(config: TrainingConfig, recipe: dict[str, Any]) -> Acceler
     """Accelerate as this run needs it: precision, processes, trackers.
 
     Raises:
-        UserError: a tracker that is unknown or not installed, or a way of sharding that this loop does not have.
+        UserError: a tracker that is unknown or not installed, or what `check_launch` refuses.
     """
     _check_trackers(config.trackers)
-    _check_sharding()
+    check_launch(config.sharding)
     AcceleratorState._reset_state()  # an earlier run in this process may have used another precision
     # Accelerate takes the ranks of a CPU run for single processes unless it is told.
     cpu = parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available()
@@ -187,15 +188,6 @@ def start_accelerator(config: TrainingConfig, recipe: dict[str, Any]) -> Acceler
     )
     accelerator.init_trackers("theseus-plugin", config=_plain(recipe))
     return accelerator
-
-
-def _check_sharding() -> None:
-    for name, flag in (("FSDP", "ACCELERATE_USE_FSDP"), ("DeepSpeed", "ACCELERATE_USE_DEEPSPEED")):
-        if parse_flag_from_env(flag):
-            raise UserError(
-                f"launched with {name}, which this loop does not use: launch without it; to split a large"
-                " model over processes, set training.sharding: blocks"
-            )
 
 
 def _check_trackers(trackers: tuple[str, ...]) -> None:
