@@ -22,7 +22,7 @@ demo: install  ## the whole job on a real model and real data: about 17 minutes 
 	$(BIN)/theseus-plugin demo --folder $(DEMO_FOLDER) $(if $(QUICK),--quick)
 
 test: install  ## all tests but the slow ones
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n logical --maxprocesses 4 --dist loadfile
 
 bench: install  ## the demo's checkpoints in every precision, side by side: 20 minutes after `make demo`
 	$(BIN)/python -m benchmarks.successors $(DEMO_FOLDER)/predecessor $(DEMO_FOLDER)/successor

@@ -36,10 +36,11 @@ WARM_UP = 4
 """Steps before the clock starts."""
 CONTENDERS = (
     *("authors", "authors-longest", "ours-longest", "ours-fp32", "ours", "ours-two"),
-    *("paired-longest", "paired", "memory-fit", "memory-compress"),
+    *("paired-longest", "paired", "memory-fit", "memory-compress", "memory-compress-blocks"),
 )
 """`-longest`: random batches, each padded to its longest text, in fp32; `-fp32`: batches of similar length in fp32; the
-others in the precision that the hardware computes in. `paired`: ours and the bare cost of its path, step by step."""
+others in the precision that the hardware computes in. `paired`: ours and the bare cost of its path, step by step.
+`-blocks`: as in the paper, the successor phase trains the blocks alone."""
 
 
 class Done(Exception):
@@ -252,7 +253,7 @@ def _precision(recipe: dict[str, Any]) -> str:
 def _memory(home: Path, what: str, steps: int) -> dict[str, Any]:
     """The most memory that a whole run takes, beyond what is resident before it loads the model."""
     recipe = _recipe(home, steps, "auto")
-    recipe["method"]["schedule"] = {"name": "linear"}  # with a successor phase
+    recipe["method"] |= {"schedule": {"name": "linear"}, "successor_phase": "blocks" if "blocks" in what else "all"}
     before: list[int] = []
     load = TrainingRun.load_model
 

@@ -149,6 +149,7 @@ def loop_round(**changes: Any) -> dict[str, Any]:
         "paired-longest": paired,
         "memory-fit": {"bytes": 1000},
         "memory-compress": {"bytes": 700},
+        "memory-compress-blocks": {"bytes": 700},
     } | changes
 
 
