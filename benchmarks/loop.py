@@ -59,7 +59,7 @@ def measure(home: Path, rounds: int) -> None:
     RESULTS.mkdir(parents=True, exist_ok=True)
     for number in range(rounds):
         file = RESULTS / f"round-{number}.json"
-        record = read_json(file) if file.exists() else {"contenders": {}, "steps": STEPS}
+        record: dict[str, Any] = read_json(file) if file.exists() else {"contenders": {}, "steps": STEPS}
         for name in CONTENDERS if number % 2 == 0 else CONTENDERS[::-1]:
             if name not in record["contenders"]:
                 record["contenders"][name] = _contend(name, home)

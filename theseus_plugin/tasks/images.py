@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import datasets
 import numpy as np
@@ -12,10 +12,11 @@ from PIL import Image
 
 from theseus_plugin.contract import Features
 from theseus_plugin.errors import UserError, reason
+from theseus_plugin.tasks.lazy import Lazy
 from theseus_plugin.tasks.reading import Rows
 
 
-class Images(Sequence[Features]):
+class Images(Lazy):
     """`pixel_values` and `labels` of the images of a column; one is decoded when it is asked for, and not kept.
 
     Args:
@@ -41,15 +42,8 @@ class Images(Sequence[Features]):
     def __len__(self) -> int:
         return len(self._labels)
 
-    @overload
-    def __getitem__(self, at: int) -> Features: ...
-
-    @overload
-    def __getitem__(self, at: slice) -> Sequence[Features]: ...
-
-    def __getitem__(self, at: int | slice) -> Features | Sequence[Features]:
-        if isinstance(at, slice):
-            return [self[i] for i in range(*at.indices(len(self)))]
+    def make(self, at: int) -> Features:
+        """The image of number `at`, decoded and processed."""
         try:
             image = self._images[at][self._column]
         except Exception as error:  # PIL raises many types, and there may be no such file

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 
 from theseus_plugin.contract import Features
+from theseus_plugin.tasks.lazy import Lazy
 from theseus_plugin.tasks.tokens import IGNORED
 
 CHOSEN, MASKED, RANDOM = 0.15, 0.8, 0.1
@@ -42,7 +43,7 @@ class Masks:
         return {**example, "input_ids": ids, "labels": labels}
 
 
-class MaskedAnew(Sequence[Features]):
+class MaskedAnew(Lazy):
     """Examples with other tokens hidden in every epoch: a function of seed, epoch and the example's number."""
 
     def __init__(self, examples: Sequence[Features], masks: Masks, seed: int) -> None:
@@ -56,15 +57,8 @@ class MaskedAnew(Sequence[Features]):
     def __len__(self) -> int:
         return len(self._examples)
 
-    @overload
-    def __getitem__(self, at: int) -> Features: ...
-
-    @overload
-    def __getitem__(self, at: slice) -> Sequence[Features]: ...
-
-    def __getitem__(self, at: int | slice) -> Features | Sequence[Features]:
-        if isinstance(at, slice):
-            return [self[i] for i in range(*at.indices(len(self)))]
+    def make(self, at: int) -> Features:
+        """The example of number `at` as this epoch has it."""
         return self._masks(self._examples[at], np.random.default_rng((self._seed, self._epoch, at)))
 
 

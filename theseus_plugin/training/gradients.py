@@ -32,7 +32,7 @@ def sum_over_processes(parameters: Sequence[nn.Parameter], more: Tensor) -> Tens
         `more`, summed.
     """
     parameters = [parameter for parameter in parameters if not is_sharded(parameter)]
-    pieces = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    pieces = _gradients(parameters)
     whole = torch.cat([piece.reshape(-1) for piece in pieces] + [more])
     torch.distributed.all_reduce(whole)
     sizes = [piece.numel() for piece in pieces] + [more.numel()]
@@ -44,12 +44,16 @@ def sum_over_processes(parameters: Sequence[nn.Parameter], more: Tensor) -> Tens
 
 def clip(parameters: Iterable[nn.Parameter], max_norm: float | None) -> Tensor:
     """Scale all gradients so that their global norm is at most `max_norm`; gives the norm before, a scalar."""
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    gradients = _gradients(parameters)
     norm = _norm(gradients)
     # a pass over all gradients that changes nothing is worth avoiding where looking at the norm costs nothing
     if max_norm is not None and (norm.device.type != "cpu" or norm > max_norm):
         torch._foreach_mul_([local(gradient) for gradient in gradients], (max_norm / (norm + 1e-6)).clamp(max=1.0))
     return norm
+
+
+def _gradients(parameters: Iterable[nn.Parameter]) -> list[Tensor]:
+    return [parameter.grad for parameter in parameters if parameter.grad is not None]
 
 
 def _norm(gradients: Sequence[Tensor]) -> Tensor:
