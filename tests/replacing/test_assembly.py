@@ -15,6 +15,7 @@ from tests.support_models import CONFIGS, deep, head_of, random_batch, random_mo
 from theseus_plugin.replacing.assembly import Assembly, assemble, cast_frozen
 from theseus_plugin.replacing.config import TheseusConfig
 from theseus_plugin.replacing.phases import ReplacingPhase, SuccessorPhase
+from theseus_plugin.surgery.plan import partition_of
 from theseus_plugin.training.settings import trainable_settings
 
 KINDS = sorted(set(CONFIGS) - {"albert", "fnet"})
@@ -150,7 +151,7 @@ def test_each_stack_can_have_its_own_partition() -> None:
     _, assembly, _ = made(
         "t5", successor_blocks={"encoder": 2, "decoder": 3}, partition={"encoder": [4, 2], "decoder": [1, 1, 4]}
     )
-    assert assembly.partition() == {"encoder": [[4, 1], [2, 1]], "decoder": [[1, 1], [1, 1], [4, 1]]}
+    assert partition_of(assembly.plans) == {"encoder": [[4, 1], [2, 1]], "decoder": [[1, 1], [1, 1], [4, 1]]}
     assert (assembly.successor.config.num_layers, assembly.successor.config.num_decoder_layers) == (2, 3)
     _, assembly, _ = made("bart", successor_blocks={"decoder": 2})
     assert (assembly.successor.config.encoder_layers, assembly.successor.config.decoder_layers) == (6, 2)
@@ -160,7 +161,7 @@ def test_each_stack_can_have_its_own_partition() -> None:
 
 def test_several_successor_blocks_a_module() -> None:
     stock, assembly, _ = made("bert", successor_blocks=4, modules=2)
-    assert assembly.partition() == {"blocks": [[3, 2], [3, 2]]}
+    assert partition_of(assembly.plans) == {"blocks": [[3, 2], [3, 2]]}
     assert len(assembly.modules) == 2
     batch = random_batch(stock, *SHAPE)
     np.testing.assert_allclose(logits(assembly.predecessor, batch), stock_logits(assembly.successor, batch), atol=1e-6)

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from theseus_plugin.errors import UserError, did_you_mean
 from theseus_plugin.replacing.config import TheseusConfig
 from theseus_plugin.replacing.switch import ReplaceableModule, Slot
-from theseus_plugin.surgery.partition import Part, partition_blocks, places, sources
-from theseus_plugin.surgery.stack import Stack, find_stacks, layer_types
-from theseus_plugin.surgery.successor import Cut, build_successor
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is to become of one stack."""
-
-    parts: Sequence[Part]
-    cut: Cut
+from theseus_plugin.surgery.plan import Plan, plan_stacks
+from theseus_plugin.surgery.successor import build_successor
 
 
 @dataclass(frozen=True)
@@ -50,13 +37,6 @@ class Assembly:
         """All slots of the predecessor."""
         return [slot for plan in self.plans for slot in plan.cut.stack.blocks(self.predecessor)]
 
-    def partition(self) -> dict[str, list[list[int]]]:
-        """By stack, (predecessor blocks, successor blocks) of each module."""
-        return {
-            plan.cut.stack.name: [[len(part.predecessor), len(part.successor)] for part in plan.parts]
-            for plan in self.plans
-        }
-
     def module_names(self) -> list[str]:
         """What stands in each module, as `blocks 2-3`; predecessor blocks count from 0."""
         return [
@@ -75,10 +55,9 @@ def assemble(predecessor: PreTrainedModel, config: TheseusConfig) -> Assembly:
     """Build the successor and put slots into `predecessor`.
 
     Raises:
-        UserError: an architecture without stacks, a stack that does not exist, or what `partition_blocks` and
-            `build_successor` refuse.
+        UserError: see `plan_stacks` and `build_successor`.
     """
-    plans = plan_stacks(predecessor, config)
+    plans = plan_stacks(predecessor, config, config.modules)
     successor = build_successor(predecessor, [plan.cut for plan in plans], config.intermediate_size)
     modules = []
     for plan in plans:
@@ -89,44 +68,12 @@ def assemble(predecessor: PreTrainedModel, config: TheseusConfig) -> Assembly:
     return Assembly(predecessor, successor, modules, plans)
 
 
-def plan_stacks(predecessor: PreTrainedModel, config: TheseusConfig) -> list[Plan]:
-    """What the options say of each stack of `predecessor`.
-
-    Raises:
-        UserError: see `assemble`.
-    """
-    stacks = find_stacks(predecessor)
-    for option in ("successor_blocks", "partition"):
-        given = getattr(config, option)
-        for name in given if isinstance(given, dict) else ():
-            if name not in {stack.name for stack in stacks}:
-                valid = did_you_mean(name, (stack.name for stack in stacks))
-                raise UserError(f"{option}: no stack {name!r} in this model: {valid}")
-    types = layer_types(predecessor.config)
-    plans = [_plan(stack, config, types) for stack in stacks if _of(config.successor_blocks, stack) is not None]
-    if config.intermediate_size is not None and len(plans) < len(stacks):
-        raise UserError("intermediate_size changes every stack: name all of them in successor_blocks")
-    return plans
-
-
 def cast_frozen(assembly: Assembly, dtype: torch.dtype) -> None:
     """Hold the matrices of the frozen predecessor's blocks in the precision that autocast would give them each time."""
     for slot in assembly.slots:
         for part in slot.get_submodule("predecessor").modules():
             if isinstance(part, nn.Linear):
                 part.to(dtype)
-
-
-def _plan(stack: Stack, config: TheseusConfig, types: Sequence[str] | None) -> Plan:
-    blocks, partition = _of(config.successor_blocks, stack), _of(config.partition, stack)
-    assert blocks is not None
-    parts = partition_blocks(stack.depth, blocks, partition, config.modules)
-    chosen = sources(parts, config.initialisation)
-    return Plan(parts, Cut(stack, chosen, places(parts, chosen, types)))
-
-
-def _of(option: T | Mapping[str, T], stack: Stack) -> T | None:
-    return option.get(stack.name) if isinstance(option, Mapping) else option
 
 
 def _slots(plan: Plan, predecessor: nn.Module, successor: nn.Module, dropout: bool) -> Any:

@@ -10,11 +10,8 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 from theseus_plugin import registry
 from theseus_plugin.contract import Schedule, as_recipe
 from theseus_plugin.errors import UserError
+from theseus_plugin.surgery.shape import Blocks, Shape
 from theseus_plugin.training.config import TrainingConfig
-from theseus_plugin.validation import Options
-
-Blocks = Annotated[int, Field(ge=1)]
-Runs = Literal["spread"] | tuple[Blocks | tuple[Blocks, Blocks], ...]
 
 
 def _schedule(given: Any) -> Schedule:
@@ -43,28 +40,11 @@ ChosenSchedule = Annotated[
 """A plugin of the group `model_compression.schedules`, in a recipe its name and its options."""
 
 
-class TheseusConfig(Options):
+class TheseusConfig(Shape):
     """Progressive module replacing. Defaults follow the paper but for what `docs/theseus.md` names."""
 
-    successor_blocks: Blocks | dict[str, Blocks] = Field(
-        description="Blocks of the successor; of a model with two stacks that of each, or by stack:"
-        " {encoder: 6, decoder: 2}, where one that is not named stays as it is",
-    )
-    partition: Runs | dict[str, Runs] | None = Field(
-        None,
-        description="Predecessor blocks of each module, or pairs: of predecessor and of successor blocks; `spread`: as"
-        " equal as can be; by stack where there are two; default: the same number for each",
-    )
     modules: Blocks | None = Field(
         None, description="Modules of each stack, switched one by one; default: one for each successor block"
-    )
-    initialisation: Literal["first", "every-other", "last"] = Field(
-        "first",
-        description="The predecessor blocks that the successor's start as copies of: the first ones (as in the paper),"
-        " the first of each module's own, or the last ones",
-    )
-    intermediate_size: int | None = Field(
-        None, ge=1, description="Width of the successor's feed-forward layers, which keep their strongest units"
     )
     schedule: ChosenSchedule = Field(
         {"name": "linear"}, validate_default=True, description="How the replacing rate moves: name and options"

@@ -13,6 +13,7 @@ from theseus_plugin.replacing.costs import FILE, draw_costs
 from theseus_plugin.replacing.phases import ReplacingPhase, SuccessorPhase
 from theseus_plugin.replacing.schedules import replacing_steps
 from theseus_plugin.scale import Scale
+from theseus_plugin.surgery.plan import partition_of
 from theseus_plugin.training.run import TrainingRun
 
 
@@ -38,7 +39,7 @@ def compress(predecessor: str, successor: str, task: Task, config: TheseusConfig
     outcome = loop.run([replacing, following], lambda: _trained(assembly, config))
 
     details = {
-        "partition": assembly.partition(),
+        "partition": partition_of(assembly.plans),
         "effective_rate": replacing.switch.effective_rate,
         "module_costs": replacing.module_costs,
     }

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from theseus_plugin.surgery.stack import find_stacks
@@ -48,6 +48,11 @@ class Phase:
             step: optimizer steps done since training began, over all phases.
             micro_step: forward passes done since training began, the same number on every process.
         """
+
+    def loss(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """What training lowers: a mean over the labels of a batch, which holds them too, a scalar."""
+        loss: Tensor = self.model(**batch).loss
+        return loss
 
     def figures(self) -> dict[str, float]:
         """Numbers of this phase to show and log beside the loss."""

@@ -54,7 +54,7 @@ class Stepper:
         for index, (batch, weight) in enumerate(zip(batches, self._weights(batches), strict=True)):
             phase.before_forward(step, micro_step + index)
             with self._accelerator.autocast():
-                share = phase.model(**batch).loss.float() * weight
+                share = phase.loss(batch).float() * weight
             self._accelerator.backward(share)
             loss += share.detach()
         parameters = with_gradients(phase.model.parameters())
