@@ -26,7 +26,13 @@ METHODS: dict[str, dict[str, Any]] = {
     "theseus, as the authors": {"successor_blocks": 3, "successor_phase": "blocks", "clip_scope": "all"},
     "theseus, mixed": {"successor_blocks": 3, "mixing": "deterministic", "initialisation": "every-other"},
     "theseus, thinner": {"successor_blocks": 3, "intermediate_size": 40},
+    "truncation": {"successor_blocks": 3, "initialisation": "every-other"},
+    "kd": {"successor_blocks": 2, "intermediate_size": 40},
+    "pkd": {"successor_blocks": 3},
+    "tinybert": {"successor_blocks": 2, "partition": [2, 4]},
 }
+ONE_STACK = ("pkd", "tinybert")
+"""Methods that refuse models with two."""
 ARCHITECTURES = (
     *("bert", "roberta", "xlm-roberta", "camembert", "distilbert", "electra", "mpnet", "deberta", "deberta-v2"),
     *("modernbert", "gpt2", "llama", "qwen2", "t5", "bart"),
@@ -39,7 +45,12 @@ TEXTS = ["the film was good", "a bad movie", "good", "the the the movie was a fi
 
 @pytest.mark.parametrize(
     ("method", "kind"),
-    [(method, kind) for kind in ARCHITECTURES for method in METHODS if kind in FULL or method == "theseus"],
+    [
+        (method, kind)
+        for kind in ARCHITECTURES
+        for method in METHODS
+        if method == "theseus" or (kind in FULL and not (kind == "t5" and method in ONE_STACK))
+    ],
 )
 def test_a_stock_checkpoint_comes_out(
     method: str,
@@ -71,7 +82,7 @@ def test_a_stock_checkpoint_comes_out(
             "predecessor": str(predecessor),
             "successor": str(tmp_path / "successor"),
             "task": reviews,
-            "method": {"name": "theseus", "training": training, **METHODS[method]},
+            "method": {"name": method.split(",")[0], "training": training, **METHODS[method]},
         }
     )
     batch = dict(AutoTokenizer.from_pretrained(predecessor)(TEXTS, padding=True, return_tensors="np"))

@@ -1,0 +1,41 @@
+"""The options of the baselines."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from theseus_plugin.surgery.shape import Shape
+from theseus_plugin.training.config import TrainingConfig
+
+
+class TruncationConfig(Shape):
+    """The shallower model, trained on the task alone."""
+
+    training: TrainingConfig = Field(default_factory=TrainingConfig, description="How to train")
+
+
+class LogitsConfig(TruncationConfig):
+    """Distillation of logits."""
+
+    temperature: float = Field(5.0, gt=0, description="Softens both distributions; the losses of regression have none")
+    teacher_share: float = Field(0.5, ge=0, le=1, description="Weight of the teacher's loss; the labels' has the rest")
+
+
+class PatientConfig(LogitsConfig):
+    """Distillation of logits and of the first token's hidden states."""
+
+    hidden_weight: float = Field(100.0, ge=0, description="Weight of the loss of hidden states")
+    patience: Literal["skip", "last"] = Field(
+        "skip", description="Teacher blocks to follow: the last of each module, or the last ones"
+    )
+
+
+class TinyBertConfig(TruncationConfig):
+    """Distillation of hidden states and attention, then of logits."""
+
+    intermediate_share: float = Field(
+        0.5, gt=0, lt=1, description="Share of the steps for hidden states and attention, before the logits"
+    )
+    temperature: float = Field(1.0, gt=0, description="Of the logits")

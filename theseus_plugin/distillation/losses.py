@@ -1,0 +1,82 @@
+"""What a student is to imitate, as scalars; every one is a mean over examples or tokens.
+
+Everything here takes tensors of the student first, of the teacher second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+IGNORED = -100
+"""The label of tokens that nobody asks about."""
+
+
+def logits_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    """Kullback-Leibler divergence of softened distributions, times the squared temperature (Hinton et al. 2015, section
+    2); for one output, that of a regression, the squared distance.
+
+    Args:
+        student: (rows, outputs).
+        teacher: the same shape.
+        temperature: divides both.
+    """
+    if student.shape[-1] == 1:
+        return functional.mse_loss(student.float(), teacher.float())
+    ours = functional.log_softmax(student.float() / temperature, dim=-1)
+    theirs = functional.log_softmax(teacher.float() / temperature, dim=-1)
+    return functional.kl_div(ours, theirs, reduction="batchmean", log_target=True) * temperature**2
+
+
+def asked(logits: Tensor, labels: Tensor, shifted: bool) -> Tensor:
+    """The rows of `logits` that have a label: (rows, outputs). `shifted`: those of the token before it."""
+    if logits.ndim == 2:
+        return logits
+    if shifted:
+        logits, labels = logits[:, :-1], labels[:, 1:]
+    return logits[labels != IGNORED]
+
+
+def patient_loss(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
+    """Squared distance of the first token's hidden states, each brought to length 1 (PKD, Sun et al. 2019, equation 7).
+
+    Args:
+        student: of each block, (batch, length, hidden).
+        teacher: of the block that each follows.
+    """
+    pairs = zip(student, teacher, strict=True)
+    normal = [[functional.normalize(hidden[:, 0].float(), dim=-1) for hidden in pair] for pair in pairs]
+    distances = [(ours - theirs).square().sum(-1).mean() for ours, theirs in normal]
+    return torch.stack(distances).sum()
+
+
+def hidden_loss(student: Sequence[Tensor], teacher: Sequence[Tensor], tokens: Tensor) -> Tensor:
+    """Mean squared distance of hidden states, summed over blocks (TinyBERT, Jiao et al. 2020, equations 8 and 9).
+
+    Args:
+        student: of the embeddings and each block, (batch, length, hidden).
+        teacher: of what each follows.
+        tokens: (batch, length), which are no padding.
+    """
+    pairs = zip(student, teacher, strict=True)
+    return torch.stack(
+        [functional.mse_loss(ours[tokens].float(), theirs[tokens].float()) for ours, theirs in pairs]
+    ).sum()
+
+
+def attention_loss(student: Sequence[Tensor], teacher: Sequence[Tensor], tokens: Tensor) -> Tensor:
+    """Mean squared distance of attention scores before the softmax, summed over blocks (TinyBERT, equation 7).
+
+    Args:
+        student: of each block, (batch, heads, length, length).
+        teacher: of the block that each follows.
+        tokens: (batch, length), which are no padding; scores from or to padding do not count.
+    """
+    counted = (tokens[:, None, :, None] & tokens[:, None, None, :]).expand_as(student[0])
+    pairs = zip(student, teacher, strict=True)
+    return torch.stack(
+        [functional.mse_loss(ours[counted].float(), theirs[counted].float()) for ours, theirs in pairs]
+    ).sum()

@@ -1,0 +1,133 @@
+"""What a student learns from: labels and its teacher's logits, or what its teacher's blocks make of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from theseus_plugin.distillation.config import PatientConfig
+from theseus_plugin.distillation.losses import asked, attention_loss, hidden_loss, logits_loss, patient_loss
+from theseus_plugin.distillation.observing import observed, recording_attention
+from theseus_plugin.errors import UserError
+from theseus_plugin.surgery.plan import Plan
+from theseus_plugin.training.phase import Phase
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A student and the frozen model it learns from."""
+
+    student: PreTrainedModel
+    teacher: PreTrainedModel
+    plans: Sequence[Plan]
+    shifted: bool
+    """Whether logits answer for the next token."""
+
+    def blocks(self) -> tuple[list[nn.Module], list[nn.Module]]:
+        """The student's and the teacher's.
+
+        Raises:
+            UserError: there are two stacks.
+        """
+        if len(self.plans) > 1:
+            raise UserError("hidden states are imitated in models with one stack: use the method kd")
+        stack = self.plans[0].cut.stack
+        return list(stack.blocks(self.student)), list(stack.blocks(self.teacher))
+
+    def ask_teacher(self, batch: Mapping[str, Tensor]) -> Any:
+        """What the teacher, without dropout, makes of a batch."""
+        with torch.no_grad():
+            return self.teacher.eval()(**{name: value for name, value in batch.items() if name != "labels"})
+
+
+class LogitsPhase(Phase):
+    """The labels and the teacher's logits."""
+
+    def __init__(self, name: str, pair: Pair, temperature: float, teacher_share: float, steps: int) -> None:
+        super().__init__(name, pair.student, steps)
+        self.pair = pair
+        self.temperature = temperature
+        self.teacher_share = teacher_share
+
+    def loss(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """The weighted mean of both losses."""
+        ours, theirs = self.model(**batch), self.pair.ask_teacher(batch)
+        return self.combined(ours, theirs, batch["labels"])
+
+    def combined(self, ours: Any, theirs: Any, labels: Tensor) -> Tensor:
+        """The weighted mean of both losses from both models' outputs."""
+        mine, its = (asked(output.logits, labels, self.pair.shifted) for output in (ours, theirs))
+        loss: Tensor = ours.loss.float()
+        return (1 - self.teacher_share) * loss + self.teacher_share * logits_loss(mine, its, self.temperature)
+
+
+class PatientPhase(LogitsPhase):
+    """Also the first token's hidden states after each block but the last (PKD)."""
+
+    def __init__(self, pair: Pair, config: PatientConfig, steps: int) -> None:
+        super().__init__("patient distillation", pair, config.temperature, config.teacher_share, steps)
+        self.students, self.teachers = pair.blocks()
+        self.hidden_weight = config.hidden_weight
+        self.followed = followed(pair.plans[0], config.patience)
+
+    def loss(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """The weighted sum of all three."""
+        with observed(self.students) as mine:
+            ours = self.model(**batch)
+        with observed(self.teachers) as seen:
+            theirs = self.pair.ask_teacher(batch)
+        hidden = [[mine.hidden[i], seen.hidden[j]] for i, j in self.followed]
+        distance = patient_loss(*zip(*hidden, strict=True)) if hidden else 0.0
+        return self.combined(ours, theirs, batch["labels"]) + self.hidden_weight * distance
+
+
+class IntermediatePhase(Phase):
+    """Embeddings, and hidden states and attention scores after each module's last block (TinyBERT)."""
+
+    def __init__(self, pair: Pair, steps: int) -> None:
+        super().__init__("intermediate distillation", pair.student, steps)
+        self.pair = pair
+        self.students, self.teachers = pair.blocks()
+        self.followed = last_blocks(pair.plans[0])
+
+    def loss(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """The sum of the three."""
+        with recording_attention(self.model, self.pair.teacher):
+            with observed(self.students) as ours:
+                self.model(**batch)
+            with observed(self.teachers) as theirs:
+                self.pair.ask_teacher(batch)
+        tokens = _tokens(batch, ours.embedded[0])
+        mine, its = (
+            seen.at(places) for seen, places in zip((ours, theirs), zip(*self.followed, strict=True), strict=True)
+        )
+        return hidden_loss(mine.embedded + mine.hidden, its.embedded + its.hidden, tokens) + attention_loss(
+            mine.scores, its.scores, tokens
+        )
+
+
+def last_blocks(plan: Plan) -> list[tuple[int, int]]:
+    """For each module its last successor block and the last predecessor block, which that follows."""
+    return [(part.successor[-1], part.predecessor[-1]) for part in plan.parts]
+
+
+def followed(plan: Plan, patience: str) -> list[tuple[int, int]]:
+    """Student and teacher blocks of which hidden states are compared: all of the student's but the last.
+
+    `skip`: `last_blocks`; `last`: the teacher blocks before its own last one (PKD-Skip and PKD-Last).
+    """
+    if patience == "skip":
+        return last_blocks(plan)[:-1]
+    blocks, depth = len(plan.cut.sources), plan.cut.stack.depth
+    return [(i, depth - blocks + i) for i in range(blocks - 1)]
+
+
+def _tokens(batch: Mapping[str, Tensor], hidden: Tensor) -> Tensor:
+    """Which positions are no padding, (batch, length); patches of images all are not."""
+    mask = batch.get("attention_mask")
+    return hidden.new_ones(hidden.shape[:2], dtype=torch.bool) if mask is None else mask.bool()

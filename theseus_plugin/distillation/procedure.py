@@ -1,0 +1,41 @@
+"""A baseline from a predecessor's folder to a successor's."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+
+from theseus_plugin.contract import Result, Task
+from theseus_plugin.distillation.config import TruncationConfig
+from theseus_plugin.distillation.phases import Pair
+from theseus_plugin.surgery.plan import partition_of, plan_stacks
+from theseus_plugin.surgery.successor import build_successor
+from theseus_plugin.training.phase import Phase
+from theseus_plugin.training.run import TrainingRun
+
+Phases = Callable[[Pair, int], Sequence[Phase]]
+"""What to train one after the other, given the pair and the optimizer steps in all."""
+
+
+def compress(
+    name: str, predecessor: str, successor: str, task: Task, config: TruncationConfig, phases: Phases
+) -> Result:
+    """Train a shallower model, all of it, and write it to `successor`.
+
+    Raises:
+        UserError: as `TrainingRun` and `Loop.run`; the predecessor has no trained head, its blocks cannot be found,
+            or the options do not fit them.
+    """
+    method = {"name": name, **config.model_dump(mode="json")}
+    run = TrainingRun(name, predecessor, successor, task, {"method": method}, config.training)
+    teacher = run.load_model()
+    before = run.evaluate(teacher)
+    plans = plan_stacks(teacher, config)
+    # a student shares what is no block with the model it was cut from, and trains it
+    student = build_successor(copy.deepcopy(teacher), [plan.cut for plan in plans], config.intermediate_size)
+    teacher.requires_grad_(False)
+    pair = Pair(student, teacher, plans, shifted=task.auto_class == "AutoModelForCausalLM")
+
+    loop = run.loop()
+    outcome = loop.run(phases(pair, loop.steps), student.parameters)
+    return run.publish(student, outcome, before, {"partition": partition_of(plans)})
