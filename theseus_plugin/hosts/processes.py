@@ -33,25 +33,30 @@ def compress_in_processes(recipe: Mapping[str, Any], processes: int) -> None:
     with tempfile.TemporaryDirectory(prefix="theseus-plugin-") as folder:
         path = Path(folder) / "recipe.json"
         write_json(path, recipe)
-        status, last = _run([*launch, "-m", "theseus_plugin", "compress", str(path)])
-    if status == 0:
-        return
-    for line in last:
-        if line.startswith(_SAID):
-            raise UserError(line.removeprefix(_SAID).strip())
-    raise RuntimeError(f"{processes} processes failed with status {status}:\n{''.join(last)}")
+        status, said, last = _run([*launch, "-m", "theseus_plugin", "compress", str(path)])
+    if said is not None:
+        raise UserError(said)
+    if status != 0:
+        raise RuntimeError(f"{processes} processes failed with status {status}:\n{''.join(last)}")
 
 
-def _run(command: list[str]) -> tuple[int, list[str]]:
-    """Run a command to its end; gives its status and the last lines of its standard error, which is shown too."""
-    last: deque[str] = deque(maxlen=60)
+def _run(command: list[str]) -> tuple[int, str | None, list[str]]:
+    """Run a command to its end, showing its standard error.
+
+    Gives its status, what it said of a user's mistake, and its last lines: after that one come those of the launchers
+    and of the processes that were left alone.
+    """
+    said: str | None = None
+    last: deque[str] = deque(maxlen=40)
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace") as process:
         assert process.stderr is not None
         try:
             for line in process.stderr:
                 sys.stderr.write(line)
                 last.append(line)
+                if said is None and line.startswith(_SAID):
+                    said = line.removeprefix(_SAID).strip()
         except BaseException:
             process.terminate()  # the launcher ends its processes
             raise
-    return process.returncode, list(last)
+    return process.returncode, said, list(last)
