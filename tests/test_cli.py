@@ -117,6 +117,19 @@ def test_fit_compress_export_bench(run: Run, recipe: dict[str, Any], tmp_path: P
     assert [model["size"]["blocks"] for model in measured["models"]] == [6, 3]
 
 
+def test_a_host_that_is_not_there(tmp_path: Path) -> None:
+    code = (
+        "import sys\n"
+        "sys.modules['olive'] = None\n"  # what Python does to forbid an import
+        f"sys.argv = ['theseus-plugin', 'olive-config', {str(tmp_path / 'merged.json')!r}]\n"
+        "from theseus_plugin.cli import main\n"
+        "main()"
+    )
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    refused(process, "Olive cannot be imported", "pip install 'theseus-plugin[olive]'")
+    assert not list(tmp_path.iterdir())
+
+
 def test_missing_file(run: Run, recipe: dict[str, Any]) -> None:
     recipe["task"] = recipe["task"] | {"train": "/no/such/train.csv"}
     refused(run("compress"), "/no/such/train.csv", "no such file")

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import click
@@ -158,6 +159,26 @@ def bench(
 
     evaluators = override({name: {} for name in names or api.EVALUATORS}, overrides)
     _show_bench(api.bench(models, task, evaluators, **options), report, as_json)
+
+
+@app.command()
+@click.argument("output", metavar="OUT.json")
+@as_json_option
+def olive_config(output: str, as_json: bool) -> None:
+    """Write Microsoft Olive's package configuration with every method as a pass: for olive run --package-config."""
+    from theseus_plugin.files import write_json
+    from theseus_plugin.hosts import olive
+
+    content = olive.package_config()
+    names = [olive.GENERIC, *olive.passes()]
+    try:
+        write_json(Path(output), content)
+    except OSError as error:
+        raise UserError(f"cannot write {output}: {error.strerror}: give the path of a file in a folder") from None
+    if as_json:
+        _print_json({"output": output, "passes": names})
+    else:
+        click.echo(f"{output}: Olive's passes and {', '.join(names)}")
 
 
 @app.command()

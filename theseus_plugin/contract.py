@@ -35,7 +35,8 @@ class Plugin(ABC):
     summary: ClassVar[str]
     """One line for listings."""
     Config: ClassVar[type[BaseModel]]
-    """Its options: `Config.model_validate(mapping)` validates, `Config.model_json_schema()` describes."""
+    """Its options: `Config.model_validate(mapping)` validates, `Config.model_json_schema()` describes.
+    An option's schema may hold `search`: values worth trying, for toolkits that search over options."""
     config: BaseModel
     """The options of this instance, of class `Config`."""
 

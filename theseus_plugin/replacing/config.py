@@ -34,6 +34,7 @@ ChosenSchedule = Annotated[
             "properties": {"name": {"type": "string"}},
             "required": ["name"],
             "additionalProperties": True,
+            "search": [{"name": "linear"}, *({"name": "constant", "rate": rate} for rate in (0.5, 0.7))],
         }
     ),
 ]
