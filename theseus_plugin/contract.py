@@ -86,7 +86,8 @@ class TaskData:
     """The texts by split, one or two strings an example, in the order of `splits`; empty where examples are not texts.
     The checkpoint's tokenizer, cutting at `max_length`, makes the inputs of them."""
     max_length: int | None = None
-    """Tokens to which texts are cut, special ones included; None: what the tokenizer takes."""
+    """Tokens to which examples are cut, special ones included, at most what the checkpoint takes; None: what its
+    tokenizer takes."""
     reduce: Reduce | None = None
     """What `score` needs of a batch's logits and labels, one row of a fixed width an example, on the same device;
     None: both as they are. Logits of every token are too many to keep, and of other lengths in every batch. It pickles.

@@ -40,6 +40,7 @@ class EveryOtherMethod(Method):
         from theseus_plugin.checkpoint import count_parameters, load_model, load_processor
         from theseus_plugin.files import complete_folder, refuse_existing, write_json
         from theseus_plugin.provenance import environment
+        from theseus_plugin.quiet import quiet
         from theseus_plugin.surgery.stack import find_stacks
         from theseus_plugin.surgery.successor import Cut, build_successor
         from theseus_plugin.training.config import TrainingConfig
@@ -74,7 +75,7 @@ class EveryOtherMethod(Method):
             environment=environment(),
         )
         if accelerator.is_main_process:
-            with complete_folder(successor) as folder:
+            with complete_folder(successor) as folder, quiet():
                 new.save_pretrained(folder)
                 load_processor(predecessor, new).save_pretrained(folder)
                 write_json(folder / "result.json", result)

@@ -24,7 +24,7 @@ class HeldOutConfig(BaseModel):
     text: str = Field("text", description="The column of the text")
     label: str = Field("label", description="The column of the class")
     every: int = Field(10, ge=2, description="Of so many rows the last one validates, the others train")
-    max_length: int = Field(128, ge=8, description="Longer texts are cut to so many tokens")
+    max_length: int = Field(128, ge=8, description="Longer texts are cut to so many tokens, or what the model takes")
 
 
 class HeldOutTask(Task):
@@ -50,7 +50,7 @@ class HeldOutTask(Task):
         """
         from theseus_plugin.checkpoint import load_config, load_tokenizer
         from theseus_plugin.tasks.metrics import scorer
-        from theseus_plugin.tasks.tokens import Padding, tokenize
+        from theseus_plugin.tasks.tokens import Padding, longest_input, tokenize
 
         rows = self._rows()
         head = load_config(checkpoint)
@@ -59,13 +59,14 @@ class HeldOutTask(Task):
         )
         ids = {name: i for i, name in enumerate(classes)}
         tokenizer = load_tokenizer(checkpoint)
+        length = min(self.config.max_length, longest_input(tokenizer, head))
         examples, texts, cut = {}, {}, {}
         for split in splits:
             chosen = [row for at, row in enumerate(rows, 1) if (at % self.config.every == 0) == (split == "validation")]
             labels = [self._id(label, ids) for _, label in chosen]
             texts[split] = [(text,) for text, _ in chosen]
             columns = [[text for text, _ in chosen]]
-            examples[split], cut[split] = tokenize(tokenizer, columns, labels, self.config.max_length)
+            examples[split], cut[split] = tokenize(tokenizer, columns, labels, length)
         return TaskData(
             splits=examples,
             collate=Padding.of(tokenizer, "int64"),
@@ -74,7 +75,7 @@ class HeldOutTask(Task):
             head={"num_labels": len(ids), "id2label": dict(enumerate(classes)), "label2id": ids},
             truncated=cut,
             texts=texts,
-            max_length=self.config.max_length,
+            max_length=length,
         )
 
     def _rows(self) -> list[tuple[str, str]]:

@@ -25,6 +25,7 @@ def test_load(checkpoint: str, reviews: Path) -> None:
     # [CLS] the film was good [SEP], as the checkpoint's own tokenizer has it
     assert batch["input_ids"].tolist() == [[2, 4, 5, 6, 7, 3], [2, 4, 5, 6, 8, 3]]
     assert batch["labels"].tolist() == [1, 0]
+    assert data.max_length == 32, "what the checkpoint takes"
 
 
 def test_a_model_is_trained_on_it(checkpoint: str, reviews: Path, tmp_path: Path) -> None:
