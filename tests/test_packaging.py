@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import tomllib
 import venv
 import zipfile
@@ -24,14 +23,6 @@ for point in distribution("theseus-plugin").entry_points:
     groups.setdefault(point.group, {})[point.name] = point.value
 print(json.dumps(groups))
 """
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder), str(ROOT)]
-    subprocess.run(command, check=True, capture_output=True, text=True)
-    return next(folder.glob("*.whl"))
 
 
 @pytest.fixture(scope="module")

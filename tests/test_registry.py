@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +24,20 @@ class Good:
     def compress(self, predecessor, successor, task): return {}
 class Lame:
     name = "lame"
+"""
+FOREIGN = """
+from pydantic import BaseModel
+class Sorry(Exception):
+    mendable = True
+class Foreign:
+    name, summary = "foreign", "imports nothing of ours"
+    class Config(BaseModel):
+        refuse: bool = False
+    def __init__(self, config): self.config = config
+    def compress(self, predecessor, successor, task):
+        if self.config.refuse:
+            raise Sorry(f"{predecessor}: too good to be compressed: choose another")
+        return {"kind": self.name}
 """
 
 
@@ -75,6 +93,37 @@ def test_a_class_that_breaks_the_contract(site: Path) -> None:
     install(site, "other-lame", "other_lame", GOOD, {"lame": "other_lame:Lame"})
     with pytest.raises(UserError, match=r"'other-lame' breaks the contract, it lacks summary, Config, compress"):
         registry.load("method", "lame")
+
+
+def test_a_class_that_is_registered_under_another_name(site: Path) -> None:
+    install(site, "other-alias", "other_alias", GOOD, {"fine": "other_alias:Good"})
+    with pytest.raises(UserError, match=r"'other-alias' breaks the contract, it calls itself 'good': update"):
+        registry.load("method", "fine")
+
+
+@pytest.mark.parametrize(
+    ("refuse", "line"),
+    [
+        (True, "error: here: too good to be compressed: choose another"),
+        (
+            False,
+            "error: method 'foreign' breaks the contract, its record lacks after, before, environment,"
+            " lower_is_better, metric, model, output, parameters, recipe, training: tell its author; what it wrote"
+            " is in there",
+        ),
+    ],
+)
+def test_a_plugin_that_imports_nothing_of_ours_gets_one_line_too(
+    site: Path, reviews: dict[str, Any], refuse: bool, line: str
+) -> None:
+    install(site, "other-foreign", "other_foreign", FOREIGN, {"foreign": "other_foreign:Foreign"})
+    method = {"name": "foreign", "refuse": refuse}
+    recipe = {"predecessor": "here", "successor": "there", "task": reviews, "method": method}
+    (site / "recipe.yaml").write_text(json.dumps(recipe))
+    command = [sys.executable, "-m", "theseus_plugin", "compress", "recipe.yaml"]
+    environment = os.environ | {"PYTHONPATH": str(site)}
+    process = subprocess.run(command, cwd=site, env=environment, capture_output=True, text=True, check=False)
+    assert (process.returncode, process.stdout, process.stderr) == (2, "", f"{line}\n")
 
 
 def test_two_of_one_name_name_both_distributions(site: Path) -> None:

@@ -40,13 +40,21 @@ def compress(recipe: RecipeLike) -> Result:
     """Compress `predecessor` into `successor` with the recipe's method.
 
     Raises:
-        UserError: anything wrong with the recipe, the data, the predecessor or the disk.
+        UserError: anything wrong with the recipe, the data, the predecessor or the disk, or a method whose record is
+            not what the contract says.
     """
     recipe = _recipe(recipe)
     predecessor, successor = recipe.path("predecessor"), recipe.path("successor")
     task, method = recipe.create_task(), recipe.create_method()
     refuse_existing(successor)
-    return method.compress(predecessor, successor, task)
+    record = method.compress(predecessor, successor, task)
+    lacking = sorted(Result.__required_keys__ - record.keys())
+    if lacking:
+        raise UserError(
+            f"method {method.name!r} breaks the contract, its record lacks {', '.join(lacking)}: tell its author;"
+            f" what it wrote is in {successor}"
+        )
+    return record
 
 
 def export(checkpoint: str, output: str, task: RecipeLike | None = None, **options: Any) -> dict[str, Any]:

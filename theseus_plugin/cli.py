@@ -35,13 +35,16 @@ def takes_recipe(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def main() -> None:
-    """Entry point: a `UserError` becomes one line and an exit status, 2 unless it says otherwise."""
+    """Entry point: what the user can mend becomes one line and an exit status, 2 unless it says otherwise."""
     try:
         app(prog_name="theseus-plugin")
-    except UserError as error:
-        if _first_process() or not error.first_process_only:
+    except Exception as error:
+        # not UserError alone: a plugin that imports nothing of ours marks its own
+        if not getattr(error, "mendable", False):
+            raise
+        if _first_process() or not getattr(error, "first_process_only", True):
             click.echo(f"error: {error}", err=True)
-        sys.exit(error.status)
+        sys.exit(getattr(error, "status", UserError.status))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -67,6 +70,29 @@ def plugins(as_json: bool, check: bool) -> None:
             click.echo(f"{row.kind:<10} {row.name:<22} {origin:<24} {state}")
     if any(row.problem for row in rows):
         sys.exit(1)
+
+
+@app.command()
+@click.argument("name")
+@click.option(
+    "--kind",
+    type=click.Choice(["method", "task", "evaluator", "schedule"]),
+    default="method",
+    show_default=True,
+    help="What the plugin is.",
+)
+@click.option("--folder", help="Where to write it.  [default: a folder NAME here]")
+@as_json_option
+def new_plugin(name: str, kind: Any, folder: str | None, as_json: bool) -> None:
+    """Write a distribution with a plugin called NAME that works, and its tests, to start from."""
+    from theseus_plugin.skeleton import write_skeleton
+
+    folder = folder or name
+    files = write_skeleton(name, kind, folder)
+    if as_json:
+        _print_json({"name": name, "kind": kind, "folder": folder, "files": files})
+    else:
+        click.echo(f"{folder}: {kind} {name!r}; next: pip install -e '{folder}[test]' && pytest {folder}")
 
 
 @app.command()

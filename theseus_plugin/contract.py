@@ -1,4 +1,4 @@
-"""What a method, a task and an evaluator offer, and the records that pass between them.
+"""What a method, a task, an evaluator and a schedule offer, and the records that pass between them: version 1.
 
 A plugin is a class behind an entry point. It need not inherit from anything here: what counts is that it
 has `name`, `summary`, `Config` and its one verb (`compress`, `load`, `evaluate` or `rate_at`). The classes below state
@@ -8,6 +8,11 @@ that contract, for readers and for type checkers. A toolkit needs `importlib.met
     Method.Config.model_json_schema()                     # the options, as JSON schema
     method = Method(Method.Config.model_validate(options))
     record = method.compress("predecessor/", "successor/", task)
+
+What the user can mend is raised as an exception with a true `mendable`, its text one line that says what is wrong,
+where, and what to do; `theseus_plugin.errors.UserError` is one. Anything else is a defect of the plugin.
+
+The names of the entry points' groups are the version. `docs/plugins.md` says what may change within it.
 """
 
 from __future__ import annotations
@@ -31,12 +36,13 @@ class Plugin(ABC):
     """What every kind of plugin has. Instances hold a validated configuration and do no work before the verb."""
 
     name: ClassVar[str]
-    """The name it is registered under."""
+    """The name it is registered under, by its entry point too."""
     summary: ClassVar[str]
     """One line for listings."""
     Config: ClassVar[type[BaseModel]]
-    """Its options: `Config.model_validate(mapping)` validates, `Config.model_json_schema()` describes.
-    An option's schema may hold `search`: values worth trying, for toolkits that search over options."""
+    """Its options, a pydantic model: `Config.model_validate(mapping)` validates, raising a ValueError or something
+    `mendable`, and `Config.model_json_schema()` describes. Every option has a description;
+    its schema may hold `search`: values worth trying, for toolkits that search over options."""
     config: BaseModel
     """The options of this instance, of class `Config`."""
 
@@ -81,7 +87,8 @@ class TaskData:
     """The texts by split, one or two strings an example, in the order of `splits`; empty where examples are not texts.
     The checkpoint's tokenizer, cutting at `max_length`, makes the inputs of them."""
     max_length: int | None = None
-    """Tokens to which texts are cut, special ones included; None: what the tokenizer takes."""
+    """Tokens to which examples are cut, special ones included, at most what the checkpoint takes; None: what its
+    tokenizer takes."""
     reduce: Reduce | None = None
     """What `score` needs of a batch's logits and labels, one row of a fixed width an example, on the same device;
     None: both as they are. Logits of every token are too many to keep, and of other lengths in every batch. It pickles.
@@ -118,7 +125,10 @@ class Task(Plugin):
 
 
 class Result(TypedDict):
-    """What a run of `fit` or of a method reports; the same is written to `result.json` in its output folder."""
+    """What a run of `fit` or of a method reports, as JSON; the same is written to `result.json` in its output folder.
+
+    All keys are there, and there may be more.
+    """
 
     kind: str
     """`fit`, or the name of the method."""
@@ -135,13 +145,14 @@ class Result(TypedDict):
     after: dict[str, float]
     """Validation metrics of the model that was written, measured in fp32 on what was saved."""
     parameters: dict[str, int]
-    """Number of parameters before and after."""
+    """Number of parameters, `before` and `after`."""
     recipe: dict[str, Any]
-    """The task and the options in full, defaults included; enough to run it again."""
+    """The sections `task` and `method` (of a fit: `fit`) with all options, defaults included, as `as_recipe` gives
+    them; enough to run it again."""
     training: dict[str, Any]
-    """Steps, seconds by phase, evaluations, and what the method has to say of its own."""
+    """`seconds` in all, and what the method has to say of its own: steps, seconds by phase, evaluations, ..."""
     environment: dict[str, Any]
-    """Versions, git revision, device, processes."""
+    """What is known of versions, git revision, device, processes."""
 
 
 class Method(Plugin):
@@ -154,7 +165,7 @@ class Method(Plugin):
         Called once on every process of a distributed run; the first one writes.
 
         Raises:
-            UserError: what the user can mend; anything else is a defect of the method.
+            UserError: what the user can mend, `successor` being there already included; nothing is written then.
         """
 
 

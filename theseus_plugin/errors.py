@@ -12,10 +12,12 @@ class UserError(Exception):
     The command line prints it without a traceback and exits with `status`.
 
     Attributes:
+        mendable: tells it from a defect, to a program that does not import this class.
         status: exit status of the command.
         first_process_only: whether every process of a run meets it, so that the first one's message is enough.
     """
 
+    mendable = True
     status = 2
     first_process_only = True
 

@@ -113,6 +113,8 @@ def _load(kind: Kind, point: EntryPoint) -> type[Any]:
     lacking = [a for a in ("name", "summary", "Config", VERBS[kind]) if not hasattr(plugin, a)]
     if lacking:
         raise UserError(f"{who} breaks the contract, it lacks {', '.join(lacking)}: update or uninstall it")
+    if plugin.name != point.name:
+        raise UserError(f"{who} breaks the contract, it calls itself {plugin.name!r}: update or uninstall it")
     return plugin  # type: ignore[no-any-return]
 
 

@@ -66,3 +66,17 @@ def test_without_a_control_no_noise_is_claimed() -> None:
 
 def test_three_digits() -> None:
     assert [milliseconds(ms) for ms in (0.0321, 4.5, 17.84, 99.96, 261.4)] == ["0.0321", "4.50", "17.8", "100", "261"]
+
+
+def test_figures_of_evaluators_that_are_not_ours() -> None:
+    first, second = only(two(), "size")
+    first["flops"] = {"count": 1234567, "share": 0.25, "of": "text", "by_block": [1, 2], "exact": True}
+    second["flops"] = {"count": 617283}
+    found = by_heading([first, second])
+    assert [cell.text for cell in found["flops: count"]] == ["1,234,567", "617,283"]
+    assert [cell.text for cell in found["flops: share"]] == ["0.25", "-"]
+    assert [heading for heading in found if heading.startswith("flops")] == [
+        "flops: count",
+        "flops: share",
+        "flops: of",
+    ]

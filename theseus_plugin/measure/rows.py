@@ -20,6 +20,8 @@ from theseus_plugin.measure.names import labels, runtime
 from theseus_plugin.measure.ratios import differs, interval, noise
 
 ABSENT = "-"
+SHOWN = ("model", "runtime", "precision", "status", "error", "size", "memory", "accuracy", "latency")
+"""What of a record has rows of its own; everything else is the record of an evaluator that somebody else wrote."""
 
 
 class Cell(NamedTuple):
@@ -67,12 +69,26 @@ def rows(records: Sequence[Record]) -> list[Figure]:
     row(f"p90 ms, {named(TASK)}", (_milliseconds((t or {}).get("p90_ms")) for t in own))
     row("ms, end to end", (_end_to_end(r, i > 0) for i, r in enumerate(records)))
     row("ms to load", (_milliseconds(r.get("latency", {}).get("load_ms")) for r in records))
+    others = [_of_others(r) for r in records]
+    for heading in dict.fromkeys(heading for cells in others for heading in cells):
+        row(heading, (cells.get(heading) for cells in others))
     return result
 
 
 def milliseconds(value: float) -> str:
     """Three digits, or all that stand before the point."""
     return f"{value:#.3g}".removesuffix(".") if value < 100 else f"{value:.0f}"
+
+
+def _of_others(record: Record) -> dict[str, Cell]:
+    """By heading, the numbers and texts that evaluators which are not ours found."""
+    found = {name: values for name, values in record.items() if name not in SHOWN and isinstance(values, Mapping)}
+    return {
+        f"{name}: {key}": Cell(value if isinstance(value, str) else f"{value:,}")
+        for name, values in found.items()
+        for key, value in values.items()
+        if isinstance(value, int | float | str) and not isinstance(value, bool)
+    }
 
 
 def _text(value: str | None) -> Cell | None:

@@ -1,0 +1,1 @@
+"""Plugins for toolkits that compress models; `pyproject.toml` registers them."""
