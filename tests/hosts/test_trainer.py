@@ -183,6 +183,32 @@ def test_blocks_alone_are_trained_where_that_is_asked_for(folder: Path, tmp_path
         assert np.array_equal(value, before[name]) is ("encoder.layer" not in name), name
 
 
+def test_a_frozen_predecessor_is_trained_on_all_the_same(folder: Path, tmp_path: Path) -> None:
+    """Trainer's optimizer takes what requires a gradient when it is made, before the first phase."""
+    model = AutoModelForSequenceClassification.from_pretrained(folder / "predecessor").requires_grad_(False)
+    theseus = TheseusCallback(model, 3, schedule=SCHEDULE)
+    trainer(folder, theseus, arguments(tmp_path)).train()
+    before = weights(folder / "predecessor")
+    for name, value in theseus.model.state_dict().items():
+        assert not np.array_equal(value.numpy(), before[name]), name
+
+
+def test_no_layer_is_dropped_and_both_branches_can_be_mixed(tmp_path: Path) -> None:
+    """BART's own LayerDrop would leave out most blocks, on each process others."""
+    save_decoder(tmp_path / "bart", "bart", "SequenceClassification", encoder_layerdrop=0.95, decoder_layerdrop=0.95)
+    theseus = callback(tmp_path / "bart", successor_blocks={"encoder": 1, "decoder": 1}, mixing="deterministic")
+    stacks = [theseus.model.model.encoder.layers, theseus.model.model.decoder.layers]
+    runs: list[int] = []
+    for number, stack in enumerate(stacks):
+        stack[0].register_forward_pre_hook(lambda block, given, number=number: runs.append(number))
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "bart")
+    data = [{**tokenizer("a good film"), "labels": index % 2} for index in range(16)]
+    Trainer(theseus.model, arguments(tmp_path / "out"), train_dataset=data, callbacks=[theseus]).train()
+    assert runs == [0, 1] * STEPS
+    assert theseus.effective_rate == pytest.approx(0.6)  # the mean of 0.3 to 0.9
+    assert theseus.model.model.encoder.layerdrop == 0.95
+
+
 def test_what_is_evaluated_is_what_a_checkpoint_holds(folder: Path, checkpoints: Path) -> None:
     """The stock model of each checkpoint has the loss that Trainer gave for that step, in both phases."""
     history = json.loads((checkpoints / f"checkpoint-{STEPS}" / "trainer_state.json").read_text())["log_history"]

@@ -77,7 +77,7 @@ def refuse_arguments(args: TrainingArguments) -> None:
             " start the script with torchrun or accelerate launch, or set CUDA_VISIBLE_DEVICES=0"
         )
     finds = args.ddp_find_unused_parameters
-    if finds is None:  # Trainer decides: not with checkpointing, which had another name before transformers 5.20
+    if finds is None:  # Trainer decides: not with checkpointing, which transformers 5.0 calls otherwise
         finds = not (getattr(args, "activation_checkpointing", None) or args.gradient_checkpointing)
     if args.world_size > 1 and (not finds or args.ddp_static_graph):
         raise UserError(
