@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -25,6 +26,7 @@ from theseus_plugin.replacing.config import TheseusConfig
 os.environ["CI"] = "1"  # no telemetry, from the import on
 pytest.importorskip("olive", reason="pip install 'theseus-plugin[olive]'")
 
+ROOT = Path(__file__).parents[2]
 CHAIN = ("TheseusCompression", "OnnxConversion", "OnnxDynamicQuantization")
 QUANTISATION = {
     "precision": "int8",
@@ -345,10 +347,12 @@ def test_olives_own_passes_stay_as_they_are(merged: Path) -> None:
     ours = {name: entry for name, entry in content["passes"].items() if name not in theirs["passes"]}
     assert {**theirs["passes"], **ours} == content["passes"]
     needs = {name: entry["module_dependencies"] for name, entry in ours.items()}
+    methods = tomllib.loads((ROOT / "entry_points.toml").read_text())["model_compression.methods"]
+    assert "tinybert" in methods
     assert needs == {
         "ModelCompression": ["theseus-plugin"],
         "CutOutCompression": ["acme", "theseus-plugin"],
-        "TheseusCompression": ["theseus-plugin"],
+        **{f"{method.capitalize()}Compression": ["theseus-plugin"] for method in methods},
     }
 
 

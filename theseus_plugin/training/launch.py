@@ -19,7 +19,7 @@ _NOT_DONE = ("FSDP_OFFLOAD_PARAMS", "FSDP_ACTIVATION_CHECKPOINTING")
 
 def launched_sharding() -> Sharding:
     """`blocks` in a process that was launched with Accelerate's FSDP."""
-    return "blocks" if _asked(_FSDP) or _asked(_OURS) else "none"
+    return "blocks" if asked(_FSDP) or asked(_OURS) else "none"
 
 
 def check_launch(sharding: Sharding) -> None:
@@ -31,23 +31,24 @@ def check_launch(sharding: Sharding) -> None:
     Raises:
         UserError: DeepSpeed, FSDP 1, an option of FSDP that this loop does not have, or FSDP with `sharding: none`.
     """
-    if _asked("ACCELERATE_USE_DEEPSPEED"):
+    if asked("ACCELERATE_USE_DEEPSPEED"):
         raise UserError(
             "launched with DeepSpeed, which this loop does not use: launch with FSDP 2 instead"
             " (examples/accelerate/fsdp.yaml), which splits the blocks over the processes as ZeRO does"
         )
-    if not _asked(_FSDP):
+    if not asked(_FSDP):
         return
     if os.environ.get("FSDP_VERSION", "1") != "2":
         raise UserError(
             "launched with FSDP 1, which this loop does not use: set fsdp_version: 2 in the launcher's file"
         )
-    for variable in filter(_asked, _NOT_DONE):
+    for variable in filter(asked, _NOT_DONE):
         raise UserError(f"launched with {variable.lower()}, which this loop does not do: set it to false")
     if sharding == "none":
         raise UserError("launched with FSDP, but training.sharding is none: remove one of the two")
     os.environ[_OURS] = os.environ.pop(_FSDP)
 
 
-def _asked(variable: str) -> bool:
+def asked(variable: str) -> bool:
+    """Whether the environment says yes to what a launcher wrote there."""
     return os.environ.get(variable, "").lower() in ("true", "1")
