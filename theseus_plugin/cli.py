@@ -33,10 +33,15 @@ def takes_recipe(command: Callable[..., None]) -> Callable[..., None]:
     return click.argument("recipe")(command)
 
 
-def main() -> None:
-    """Entry point: a `UserError` becomes one line and an exit status, 2 unless it says otherwise."""
+def main(arguments: Sequence[str] | None = None, prog_name: str = "theseus-plugin") -> None:
+    """Entry point: a `UserError` becomes one line and an exit status, 2 unless it says otherwise.
+
+    Args:
+        arguments: of the command; None: those of this process.
+        prog_name: the command as help texts show it.
+    """
     try:
-        app(prog_name="theseus-plugin")
+        app(arguments, prog_name=prog_name)
     except UserError as error:
         if _first_process() or not error.first_process_only:
             click.echo(f"error: {error}", err=True)
