@@ -20,5 +20,6 @@ class LayeredEnvironment:
         self.packages = Path(sysconfig.get_path("purelib", "venv", {"base": str(folder)}))
         layer = [path for path in sys.path if path.endswith("site-packages")]
         (self.packages / "layer.pth").write_text("\n".join(layer))
-        pip = [sys.executable, "-m", "pip", "--python", self.bin / "python", "install", "-q", "--no-deps"]
-        subprocess.run([*pip, "-c", ROOT / "constraints.txt", *packages], check=True, capture_output=True)
+        pip = [sys.executable, "-m", "pip", "--python", self.bin / "python", "install", "-q"]
+        options = ["--no-deps", "--no-compile", "-c", ROOT / "constraints.txt"]
+        subprocess.run([*pip, *options, *packages], check=True, capture_output=True)
