@@ -38,6 +38,7 @@ def train(model, optimizer, first, last, seen):
             torch.manual_seed(PASSES * step + part)  # dropout
             model(**batch(PASSES * step + part)).loss.backward()
             seen["draws"].append([module.replaced for module in model.theseus.assembly.modules])
+        seen["rates"].append(model.theseus.rate)
         before = model.bert.embeddings.word_embeddings.weight.clone()
         optimizer.step()
         optimizer.zero_grad()
@@ -65,7 +66,7 @@ def logits(model):
         return model(input_ids=batch(7)["input_ids"]).logits
 
 
-seen = {"draws": [], "embeddings_moved": []}
+seen = {"draws": [], "rates": [], "embeddings_moved": []}
 model = mto.apply_mode(load(), [("theseus_replace", SETTINGS)])
 train(model, optimizer_of(model), 0, STEPS, seen)
 stock = load().bert.encoder.layer
@@ -80,7 +81,7 @@ successor.save_pretrained(FOLDER / "successor")
 
 first = mto.apply_mode(load(), [("theseus_replace", SETTINGS)])
 optimizer = optimizer_of(first)
-again = {"draws": [], "embeddings_moved": []}
+again = {"draws": [], "rates": [], "embeddings_moved": []}
 train(first, optimizer, 0, 5, again)
 mto.save(first, FOLDER / "checkpoint.pt")
 resumed = mto.restore(load(), FOLDER / "checkpoint.pt")

@@ -52,6 +52,7 @@ def test_the_rate_follows_the_optimizer_and_each_pass_has_its_draw(told: Told) -
     """Neither an evaluation nor another optimizer's step counts."""
     expected = [list(draw(linear(i // PASSES), BLOCKS, SEED, i)) for i in range(STEPS * PASSES)]
     assert told.seen["draws"] == expected
+    assert told.seen["rates"] == pytest.approx([linear(step) for step in range(STEPS)])
     assert not all(all(one) for one in expected[:16])
     assert all(all(one) for one in expected[16:])
 

@@ -85,6 +85,11 @@ class Replacement:
             register_optimizer_step_post_hook(self._after_step),
         ]
 
+    @property
+    def rate(self) -> float:
+        """The replacing rate of the last forward pass in training; before the first, the one it begins with."""
+        return (self._phase or self.replacing).figures()["p"]
+
     def state(self) -> dict[str, Any]:
         """What a resumed run needs to go on with the same rate and draws."""
         return {"step": self.step, "micro_step": self.micro_step, "counts": self.replacing.state()}
