@@ -26,7 +26,7 @@ class LayeredEnvironment:
     def install(self, *packages: str | Path) -> None:
         """Install wheels, or folders of projects that hatchling builds."""
         pip = [sys.executable, "-m", "pip", "--python", self.bin / "python", "install", "-q", "--no-deps"]
-        options = ["--no-build-isolation", "-c", ROOT / "constraints.txt"]
+        options = ["--no-build-isolation", "--no-compile", "-c", ROOT / "constraints.txt"]
         subprocess.run([*pip, *options, *packages], check=True, capture_output=True)
 
     def run(self, command: str, *arguments: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -56,10 +56,18 @@ def test_the_installed_command_lists_the_plugins_without_torch(fresh_python: Pat
     assert all(row["problem"] is None for row in rows)
 
 
-def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
+def test_the_wheel_holds_the_package_and_the_file_for_optimum(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    assert {name.split("/")[0] for name in names} == {"theseus_plugin", f"{wheel.name.rsplit('-', 3)[0]}.dist-info"}
+    folders = {"theseus_plugin", "optimum", f"{wheel.name.rsplit('-', 3)[0]}.dist-info"}
+    assert {name.split("/")[0] for name in names} == folders
+    # more than this one, and be it an __init__.py, would shadow files of Optimum's
+    assert [n for n in names if n.startswith("optimum/")] == ["optimum/commands/register/register_theseus.py"]
     assert "theseus_plugin/py.typed" in names
+
+
+def test_without_optimum_its_file_registers_nothing(fresh_python: Path) -> None:
+    code = "from optimum.commands.register.register_theseus import REGISTER_COMMANDS; print(REGISTER_COMMANDS)"
+    assert subprocess.run([fresh_python, "-c", code], check=True, capture_output=True, text=True).stdout == "[]\n"
 
 
 def test_the_version_is_stated_once() -> None:

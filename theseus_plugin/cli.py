@@ -34,10 +34,15 @@ def takes_recipe(command: Callable[..., None]) -> Callable[..., None]:
     return click.argument("recipe")(command)
 
 
-def main() -> None:
-    """Entry point: what the user can mend becomes one line and an exit status, 2 unless it says otherwise."""
+def main(arguments: Sequence[str] | None = None, prog_name: str = "theseus-plugin") -> None:
+    """Entry point: what the user can mend becomes one line and an exit status, 2 unless it says otherwise.
+
+    Args:
+        arguments: of the command; None: those of this process.
+        prog_name: the command as help texts show it.
+    """
     try:
-        app(prog_name="theseus-plugin")
+        app(arguments, prog_name=prog_name)
     except Exception as error:
         # not UserError alone: a plugin that imports nothing of ours marks its own
         if not getattr(error, "mendable", False):

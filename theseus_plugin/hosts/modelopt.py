@@ -1,0 +1,192 @@
+"""Progressive module replacing as a mode of NVIDIA ModelOpt, in a training loop of the user's own.
+
+    import modelopt.torch.opt as mto
+    import theseus_plugin.hosts.modelopt                       # registers the two modes
+
+    model = mto.apply_mode(model, [("theseus_replace", {"steps": 600, "options": {"successor_blocks": 3}})])
+    ...                                                        # the optimizer and the loop, as they are
+    successor = mto.apply_mode(model, "export_successor")      # a stock model
+
+ModelOpt tells a mode nothing of the training. So the model's forward passes are seen by a hook, and optimizer steps by
+PyTorch's hook of all optimizers; of those, the ones that hold blocks of the successor count.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.optimizer import register_optimizer_step_post_hook
+from transformers import PreTrainedModel
+
+from theseus_plugin.errors import UserError
+from theseus_plugin.replacing.assembly import assemble
+from theseus_plugin.replacing.config import TheseusConfig
+from theseus_plugin.replacing.phases import ReplacingPhase, SuccessorPhase
+from theseus_plugin.replacing.schedules import replacing_steps
+from theseus_plugin.training.config import TrainingConfig
+from theseus_plugin.validation import validate
+
+try:
+    from modelopt.torch.opt.config import ModeloptBaseConfig, ModeloptField
+    from modelopt.torch.opt.conversion import ModeloptStateManager
+    from modelopt.torch.opt.mode import ModeDescriptor, _ModeRegistryCls
+except ImportError as error:
+    raise UserError(f"ModelOpt cannot be imported ({error}): pip install 'theseus-plugin[modelopt]'") from error
+
+REGISTRY = _ModeRegistryCls("theseus")
+
+
+class ReplaceConfig(ModeloptBaseConfig):  # type: ignore[misc]
+    """Options of the mode `theseus_replace`."""
+
+    steps: int = ModeloptField(default=0, ge=1, validate_default=True, description="Optimizer steps of the whole run")
+    seed: int = ModeloptField(default=42, description="Seed of the draws")
+    options: dict[str, Any] = ModeloptField(
+        default={}, description="Those of the method `theseus`, but for training, clip_scope and module_costs"
+    )
+
+
+class ExportConfig(ModeloptBaseConfig):  # type: ignore[misc]
+    """The mode `export_successor` has no options."""
+
+
+class Replacement:
+    """A run of progressive module replacing that follows somebody else's loop.
+
+    Args:
+        model: the predecessor; slots are put into it.
+        config: what to do.
+
+    Attributes:
+        step: optimizer steps so far.
+        micro_step: forward passes in training so far.
+
+    Raises:
+        UserError: a wrong option, or a model that cannot be compressed so.
+    """
+
+    def __init__(self, model: PreTrainedModel, config: ReplaceConfig) -> None:
+        options = _options(config)
+        self.assembly = assemble(model, options)
+        steps = replacing_steps(options.schedule, config.steps)
+        self.replacing = ReplacingPhase(self.assembly, options, steps, config.steps)
+        self.following = SuccessorPhase(self.assembly, options, config.steps - steps)
+        self.step = self.micro_step = 0
+        self._phase: ReplacingPhase | SuccessorPhase | None = None
+        # An optimizer or DistributedDataParallel that is made next may take only what requires a gradient now: that
+        # has to be all that either phase trains.
+        model.requires_grad_(False)
+        self.following.start()
+        self._blocks = set(self.assembly.successor_blocks.parameters())
+        self._hooks = [
+            model.register_forward_pre_hook(self._before_forward),
+            register_optimizer_step_post_hook(self._after_step),
+        ]
+
+    @property
+    def rate(self) -> float:
+        """The replacing rate of the last forward pass in training; before the first, the one it begins with."""
+        return (self._phase or self.replacing).figures()["p"]
+
+    def state(self) -> dict[str, Any]:
+        """What a resumed run needs to go on with the same rate and draws."""
+        return {"step": self.step, "micro_step": self.micro_step, "counts": self.replacing.state()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take up the counts of an interrupted run."""
+        self.step, self.micro_step = state["step"], state["micro_step"]
+        self.replacing.restore(state["counts"])
+
+    def export(self) -> PreTrainedModel:
+        """End the run; gives the stock successor.
+
+        Raises:
+            UserError: no optimizer has trained it.
+        """
+        if self.step == 0:
+            raise UserError(
+                "export_successor: no optimizer step has been seen: make the optimizer, one of PyTorch's, after"
+                " theseus_replace and of model.parameters()"
+            )
+        for hook in self._hooks:
+            hook.remove()
+        self.assembly.drop_predecessor()
+        return self.assembly.successor.requires_grad_(True)
+
+    def _before_forward(self, model: nn.Module, inputs: Any) -> None:
+        if not model.training:
+            return
+        phase = self.replacing if self.step < self.replacing.steps else self.following
+        if phase is not self._phase:
+            self._phase = phase
+            phase.start()
+        if phase is self.replacing:
+            self.replacing.before_forward(self.step, self.micro_step)
+        else:
+            for module in self.assembly.modules:
+                module.replaced, module.mix = True, None
+        self.micro_step += 1
+
+    def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        if any(parameter in self._blocks for group in optimizer.param_groups for parameter in group["params"]):
+            self.step += 1
+
+
+@REGISTRY.register_mode
+class ReplaceMode(ModeDescriptor):  # type: ignore[misc]
+    """`theseus_replace`: the model trains its successor; how far it has come is part of ModelOpt's state."""
+
+    name = "theseus_replace"
+    config_class = ReplaceConfig
+    export_mode = "export_successor"
+    next_modes = frozenset({"export_successor"})
+
+    def convert(self, model: nn.Module, config: ReplaceConfig) -> tuple[nn.Module, dict[str, Any]]:
+        """Put slots into the predecessor, and the run beside them as `model.theseus`."""
+        if not isinstance(model, PreTrainedModel):
+            raise UserError(f"theseus_replace takes a model of transformers, not a {type(model).__name__}")
+        if ModeloptStateManager(model).has_state:
+            raise UserError("theseus_replace puts another model in the place of this one: apply it before other modes")
+        model.theseus = Replacement(model, config)
+        return model, model.theseus.state()
+
+    def restore(self, model: PreTrainedModel, config: ReplaceConfig, metadata: dict[str, Any]) -> PreTrainedModel:
+        """Put slots into the predecessor, loaded anew; ModelOpt loads the weights next."""
+        model.theseus = Replacement(model, config)
+        model.theseus.restore(metadata)
+        return model
+
+    def update_for_save(self, model: PreTrainedModel, config: ReplaceConfig, metadata: dict[str, Any]) -> None:
+        """Say how far the run has come."""
+        metadata.update(model.theseus.state())
+
+
+@REGISTRY.register_mode
+class ExportMode(ModeDescriptor):  # type: ignore[misc]
+    """`export_successor`: gives the stock successor, which other modes can be applied to."""
+
+    name = "export_successor"
+    config_class = ExportConfig
+    is_export_mode = True
+    save_mode_in_state = False
+
+    def convert(self, model: PreTrainedModel, config: ExportConfig) -> tuple[PreTrainedModel, dict[str, Any]]:
+        """End the run."""
+        return model.theseus.export(), {}
+
+    def restore(self, model: PreTrainedModel, config: ExportConfig, metadata: dict[str, Any]) -> PreTrainedModel:
+        """Not called: the mode is in no state."""
+        raise NotImplementedError
+
+
+def _options(config: ReplaceConfig) -> TheseusConfig:
+    """The options, but for those that a mode has no say in."""
+    training = TrainingConfig(seed=config.seed)
+    options = validate(TheseusConfig, {"training": training, **config.options}, where="options")
+    if options.training != training:
+        raise UserError("options.training: leave it out, the loop that trains is yours")
+    if options.clip_scope != "trainable" or options.module_costs:
+        raise UserError("options: leave clip_scope and module_costs out, or use `theseus-plugin compress`")
+    return options
