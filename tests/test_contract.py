@@ -6,6 +6,7 @@ import dataclasses
 import json
 import re
 import tomllib
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -101,8 +102,8 @@ def test_the_page_can_be_run(
     (tmp_path / "page.py").write_text("\n".join([*snippets("python"), last]))
     process = environment.run("python", "page.py", folder=tmp_path)
     assert process.returncode == 0, process.stderr
-    first, *_, last = process.stdout.splitlines()
-    assert first.startswith("theseus of theseus-plugin ")
+    *said, last = process.stdout.splitlines()
+    assert f"theseus of theseus-plugin {version('theseus-plugin')}" in said
     assert last == "[0.5, 0.5, 1.0, 1.0] True"
     assert json.loads((tmp_path / "successor" / "config.json").read_text())["num_hidden_layers"] == 3
 

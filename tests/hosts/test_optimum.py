@@ -37,7 +37,11 @@ class Halving:
         model.bert.encoder.layer = model.bert.encoder.layer[:: self.config.keep]
         model.config.num_hidden_layers = len(model.bert.encoder.layer)
         model.save_pretrained(successor)
-        return {"kind": self.name, "keep": self.config.keep}
+        return {
+            "kind": self.name, "model": predecessor, "output": successor, "metric": "accuracy", "lower_is_better": [],
+            "before": {}, "after": {}, "parameters": {}, "recipe": {}, "training": {}, "environment": {},
+            "keep": self.config.keep,
+        }
 """
 METADATA = "Metadata-Version: 2.1\nName: somebody-elses\nVersion: 7.0\n"
 ENTRY_POINTS = "[model_compression.methods]\nhalving = somebody_elses:Halving\n"

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification
 
 from tests.tiny import tiny_config
+from theseus_plugin import compress
 from theseus_plugin.replacing.assembly import assemble
 from theseus_plugin.replacing.config import TheseusConfig
 from theseus_plugin.replacing.phases import ReplacingPhase, SuccessorPhase
@@ -191,6 +193,26 @@ def test_what_counts_in_the_clipping_norm(
     for names in counted:
         assert any(".successor." in name for name in names)
         assert any(".successor." not in name for name in names) is frozen_counts
+
+
+@pytest.mark.parametrize("scope", ["trainable", "all"])
+def test_only_successor_blocks_move_in_the_replacing_phase(
+    recipe: dict[str, Any], monkeypatch: pytest.MonkeyPatch, scope: str
+) -> None:
+    """Although the optimizer holds all that the successor phase trains, and clipping may count all."""
+    found: dict[str, torch.Tensor] = {}
+    finish = ReplacingPhase.finish
+
+    def spy(self: ReplacingPhase, evaluate: Any) -> None:
+        found.update({name: tensor.clone() for name, tensor in self.outcome.state_dict().items()})
+        finish(self, evaluate)
+
+    monkeypatch.setattr(ReplacingPhase, "finish", spy)
+    recipe["method"] |= {"clip_scope": scope, "successor_phase": "all"}
+    compress(recipe)
+    before = load_file(Path(recipe["predecessor"]) / "model.safetensors")
+    moved = {name for name, tensor in found.items() if not torch.equal(tensor, before[name])}
+    assert moved and all(name.startswith("bert.encoder.layer.") for name in moved)
 
 
 def test_run_and_loop_agree_on_the_number_of_steps(recipe: dict[str, Any]) -> None:

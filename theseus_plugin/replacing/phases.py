@@ -38,7 +38,7 @@ class ReplacingPhase(Phase):
 
     def start(self) -> None:
         """Freeze all but the successor blocks."""
-        # With clip_scope "all" frozen weights get gradients too, which no optimizer step uses.
+        # With clip_scope "all" frozen weights get gradients too, which `before_update` lets go of.
         self.model.requires_grad_(self.config.clip_scope == "all")
         self.assembly.successor_blocks.requires_grad_(True)
 
@@ -46,6 +46,14 @@ class ReplacingPhase(Phase):
         """Move the rate with the optimizer steps and draw."""
         self.rate = rate(self.config.schedule, step, self.total)
         self.switch.set(self.rate, micro_step)
+
+    def before_update(self) -> None:
+        """Leave the optimizer, which holds what the next phase trains too, the successor blocks alone."""
+        if self.config.clip_scope == "all":
+            trained = set(self.assembly.successor_blocks.parameters())
+            for parameter in self.model.parameters():
+                if parameter not in trained:
+                    parameter.grad = None
 
     def figures(self) -> dict[str, float]:
         """The replacing rate of the last forward pass."""

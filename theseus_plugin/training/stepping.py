@@ -65,6 +65,7 @@ class Stepper:
 
     def update(self, phase: Phase) -> None:
         """Move the weights, then the learning rate."""
+        phase.before_update()
         self.optimizer.step()
         self.lr_schedule.step()
         # Not the optimizer's zero_grad: a method may let gradients reach parameters that no optimizer holds.
