@@ -135,7 +135,8 @@ def test_it_runs_a_method_of_somebody_elses(
     recipe["method"] = {"name": "halving", "keep": 3}
     told = optimum_cli("theseus", "compress", write_recipe(), "--json")
     assert told.returncode == 0, told.stderr
-    assert json.loads(told.stdout) == {"kind": "halving", "keep": 3}
+    record = json.loads(told.stdout)
+    assert (record["kind"], record["keep"]) == ("halving", 3)
     before, after = load_file(predecessor / "model.safetensors"), load_file(tmp_path / "successor/model.safetensors")
     assert len({name for name in after if name.endswith("output.dense.weight") and "attention" not in name}) == 2
     for new, old in enumerate((0, 3)):
