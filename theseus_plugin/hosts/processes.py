@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +52,13 @@ def _run(command: list[str]) -> tuple[int, str | None, list[str]]:
     """
     said: str | None = None
     last: deque[str] = deque(maxlen=40)
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace") as process:
+    # a session of their own: the launcher does not hand a signal on to all of its processes
+    with (
+        _ended_by_sigterm(),
+        subprocess.Popen(
+            command, stderr=subprocess.PIPE, text=True, errors="replace", start_new_session=True
+        ) as process,
+    ):
         assert process.stderr is not None
         try:
             for line in process.stderr:
@@ -57,6 +67,23 @@ def _run(command: list[str]) -> tuple[int, str | None, list[str]]:
                 if said is None and line.startswith(_SAID):
                     said = line.removeprefix(_SAID).strip()
         except BaseException:
-            process.terminate()  # the launcher ends its processes
+            os.killpg(process.pid, signal.SIGTERM)
             raise
     return process.returncode, said, list(last)
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Within the block SIGTERM raises SystemExit, so that it ends the processes too."""
+    if threading.current_thread() is not threading.main_thread():  # only that one can say what a signal does
+        yield
+        return
+
+    def end(number: int, frame: object) -> None:
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
