@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +18,9 @@ import click
 
 from theseus_plugin.errors import UserError
 from theseus_plugin.scale import scale
+
+_PATIENCE = 30
+"""Seconds that other processes leave the first one to tell a mistake before they tell it themselves."""
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print the record as JSON on standard output.")
 resume_option = click.option(
@@ -47,8 +51,10 @@ def main(arguments: Sequence[str] | None = None, prog_name: str = "theseus-plugi
         # not UserError alone: a plugin that imports nothing of ours marks its own
         if not getattr(error, "mendable", False):
             raise
-        if _first_process() or not getattr(error, "first_process_only", True):
-            click.echo(f"error: {error}", err=True)
+        if not _first_process() and getattr(error, "first_process_only", True):
+            # The first process meets it too, and tells it: a launcher ends all of them as soon as one has failed.
+            time.sleep(_PATIENCE)
+        click.echo(f"error: {error}", err=True)
         sys.exit(getattr(error, "status", UserError.status))
 
 

@@ -180,6 +180,16 @@ def test_a_mistake_is_one_line_from_one_process(recipe: dict[str, Any], tmp_path
     assert process.stderr.count("unknown key 'method.sucessor_phase': did you mean 'successor_phase'?") == 1
 
 
+def test_a_mistake_is_told_by_the_first_process_however_late_it_is(tmp_path: Path) -> None:
+    """A launcher ends all processes as soon as one has failed."""
+    late = "import os, time\nfrom theseus_plugin import cli\ntime.sleep(3 * (os.environ['RANK'] == '0'))\ncli.main()\n"
+    (tmp_path / "worker.py").write_text(late)
+    command = [*TWO_RANKS, str(tmp_path / "worker.py"), "compress", str(tmp_path / "nowhere.yaml")]
+    process = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert process.returncode != 0
+    assert process.stderr.count("nowhere.yaml: ") == 1
+
+
 def start(recipe: dict[str, Any], folder: Path, rank: int, step: int, how: str) -> subprocess.CompletedProcess[str]:
     """Two processes, of which one sends itself a signal."""
     recipe["method"]["training"] |= {"max_steps": 60, "checkpoint_steps": 5, "eval_steps": 60}
