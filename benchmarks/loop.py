@@ -60,10 +60,11 @@ def measure(home: Path, rounds: int) -> None:
     for number in range(rounds):
         file = RESULTS / f"round-{number}.json"
         record: dict[str, Any] = read_json(file) if file.exists() else {"contenders": {}, "steps": STEPS}
+        later = {"environment": environment()} if file.exists() else {}
         for name in CONTENDERS if number % 2 == 0 else CONTENDERS[::-1]:
             if name not in record["contenders"]:
-                record["contenders"][name] = _contend(name, home)
-                write_record(file, {**record, "environment": environment()})
+                record["contenders"][name] = {**_contend(name, home), **later}
+                write_record(file, {"environment": environment(), **record})
 
 
 def _ready(home: Path) -> None:
