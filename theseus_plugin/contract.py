@@ -32,6 +32,10 @@ Features = Mapping[str, Any]
 `labels`."""
 
 
+IGNORED = -100
+"""The label of a token that nobody asks about: no loss and no metric counts it."""
+
+
 class Plugin(ABC):
     """What every kind of plugin has. Instances hold a validated configuration and do no work before the verb."""
 

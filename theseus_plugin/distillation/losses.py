@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-IGNORED = -100
-"""The label of tokens that nobody asks about."""
+from theseus_plugin.contract import IGNORED
 
 
 def logits_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from theseus_plugin.contract import Features
+from theseus_plugin.contract import IGNORED, Features
 from theseus_plugin.tasks.lazy import Lazy
-from theseus_plugin.tasks.tokens import IGNORED
 
 CHOSEN, MASKED, RANDOM = 0.15, 0.8, 0.1
 """Share of an example's ordinary tokens that are asked about; shares of these that are hidden or replaced."""

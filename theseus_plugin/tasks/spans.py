@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from theseus_plugin.tasks.tokens import IGNORED
+from theseus_plugin.contract import IGNORED
 
 if TYPE_CHECKING:
     import numpy as np

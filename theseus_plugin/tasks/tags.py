@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from theseus_plugin.contract import IGNORED
 from theseus_plugin.errors import UserError
 from theseus_plugin.tasks.reading import Rows
-from theseus_plugin.tasks.tokens import BATCH, IGNORED
+from theseus_plugin.tasks.tokens import BATCH
 
 
 def sentences(rows: Rows, words: str, tags: str) -> list[tuple[list[str], list[str]]]:

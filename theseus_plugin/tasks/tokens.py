@@ -8,11 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from theseus_plugin.contract import Features
+from theseus_plugin.contract import IGNORED, Features
 from theseus_plugin.errors import UserError
 
-IGNORED = -100
-"""The label of tokens that nothing is asked about; no loss comes from them."""
 BATCH = 4096
 """Texts per call of the tokenizer: enough for its threads, little enough to bound its memory."""
 
@@ -52,7 +50,7 @@ def blocks(tokenizer: Any, texts: Sequence[str], max_length: int) -> list[dict[s
                 ids = [*ids, end]
             parts = [ids[at : at + max_length] for at in range(0, len(ids), max_length)]
             examples += [
-                {"input_ids": part, "attention_mask": [1] * len(part), "labels": [-100, *part[1:]]}
+                {"input_ids": part, "attention_mask": [1] * len(part), "labels": [IGNORED, *part[1:]]}
                 for part in parts
                 if len(part) > 1
             ]

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator, skip_first_batches
 
-from theseus_plugin.contract import TaskData
+from theseus_plugin.contract import IGNORED, TaskData
 from theseus_plugin.training.batching import training_loader
 from theseus_plugin.training.config import TrainingConfig
 
@@ -70,4 +70,4 @@ class BatchStream:
 
 def labelled(batch: Batch) -> torch.Tensor:
     """How many of a batch's labels count in its loss, which is their mean; a scalar on the device."""
-    return (batch["labels"] != -100).sum()
+    return (batch["labels"] != IGNORED).sum()
