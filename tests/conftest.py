@@ -10,6 +10,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import copy
 import csv
+import json
 import random
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from tests.commands import COMMAND, Run
 from tests.stock_process import StockProcess
 from tests.tiny import save_tiny
 
@@ -85,3 +87,17 @@ def recipe(tmp_path: Path, predecessor: Path, reviews: dict[str, Any]) -> dict[s
         "method": {"name": "theseus", "successor_blocks": 3, "training": training},
     }
     return copy.deepcopy(content)  # tests change it, and the task is shared by all of them
+
+
+@pytest.fixture
+def run(tmp_path: Path, recipe: dict[str, Any]) -> Run:
+    """`theseus-plugin COMMAND recipe.yaml`, the recipe being the fixture's as the test has changed it."""
+
+    def run(command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        path = tmp_path / "recipe.yaml"
+        path.write_text(json.dumps(recipe))
+        return subprocess.run(
+            [COMMAND, command, str(path), *arguments], capture_output=True, text=True, timeout=300, check=False
+        )
+
+    return run

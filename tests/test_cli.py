@@ -6,40 +6,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.commands import COMMAND, Run, refused
 from tests.tiny import save_tiny
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
-COMMAND = str(Path(sys.executable).with_name("theseus-plugin"))
-
-
-@pytest.fixture
-def run(tmp_path: Path, recipe: dict[str, Any]) -> Run:
-    """`theseus-plugin COMMAND recipe.yaml`, the recipe being the fixture's as the test has changed it."""
-
-    def run(command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        path = tmp_path / "recipe.yaml"
-        path.write_text(json.dumps(recipe))
-        return subprocess.run(
-            [COMMAND, command, str(path), *arguments], capture_output=True, text=True, timeout=300, check=False
-        )
-
-    return run
-
-
-def refused(process: subprocess.CompletedProcess[str], *parts: str) -> None:
-    lines = process.stderr.splitlines()
-    assert process.returncode == 2, process.stderr
-    assert lines[-1].startswith("error: ")
-    assert "Traceback" not in process.stderr
-    assert sum(line.startswith("error: ") for line in lines) == 1
-    for part in parts:
-        assert part in lines[-1], lines[-1]
 
 
 def nothing_written(recipe: dict[str, Any]) -> None:

@@ -57,6 +57,46 @@ def compress(recipe: RecipeLike) -> Result:
     return record
 
 
+def tune(
+    recipe: str | Path | Mapping[str, Any],
+    overrides: Sequence[str] = (),
+    *,
+    output: str | Path,
+    trials: int = 20,
+    minutes: float | None = None,
+    search: Mapping[str, Sequence[Any]] | None = None,
+    resume: bool = False,
+) -> dict[str, Any]:
+    """Search the values of the method's options that are best on the task; compress with each of them.
+
+    The first trial is the recipe as it is. The best one's successor becomes the recipe's `successor`.
+
+    Args:
+        recipe: the path of a recipe, or its content.
+        overrides: `a.b=value`, as for `load_recipe`.
+        output: where to write the recipe with the best values.
+        trials: how many at most; fewer if there are not so many values.
+        minutes: of training in all; no trial is started that would not fit, judged by the longest so far.
+        search: values to try, by the path of an option of the method, such as `training.learning_rate`; these and
+            what the method itself names as worth trying are searched.
+        resume: go on with an interrupted search.
+
+    Returns:
+        `best` and `trials`, each with `values`, `metrics` and `seconds`; `space`; `recipe`; `output`.
+
+    Raises:
+        UserError: what `compress` raises in the first trial; an unknown option; Optuna is not installed.
+    """
+    try:
+        import optuna
+    except ModuleNotFoundError as error:
+        raise UserError(f"tune needs Optuna ({error}): pip install 'theseus-plugin[tune]'") from None
+    from theseus_plugin.tuning.study import tune as run
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return run(recipe, overrides, Path(output), trials, minutes, search or {}, resume)
+
+
 def export(checkpoint: str, output: str, task: RecipeLike | None = None, **options: Any) -> dict[str, Any]:
     """Write `checkpoint` as a fused ONNX folder, checked against the checkpoint on the task's real examples.
 

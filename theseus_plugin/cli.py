@@ -134,6 +134,42 @@ def compress(recipe: str, overrides: Sequence[str], resume: bool, as_json: bool)
 
 
 @app.command()
+@takes_recipe
+@click.option("--trials", type=click.IntRange(min=1), default=20, show_default=True, help="How many at most.")
+@click.option("--minutes", type=click.FloatRange(min=0), help="Of training in all.  [default: as many as it takes]")
+@click.option(
+    "--search",
+    metavar="OPTION=[VALUE,...]",
+    multiple=True,
+    help="Values to try, as training.learning_rate=[1e-4,2e-4].",
+)
+@click.option("--output", metavar="FILE.yaml", help="The recipe to write.  [default: RECIPE-tuned.yaml]")
+@click.option("--resume", is_flag=True, help="Continue an interrupted search.")
+def tune(
+    recipe: str, overrides: Sequence[str], search: Sequence[str], output: str | None, as_json: bool, **options: Any
+) -> None:
+    """Search the best values of the method's options on the task, and write the recipe that has them.
+
+    The first trial is the recipe as it is; the best one's successor is kept.
+    """
+    from theseus_plugin import api
+    from theseus_plugin.recipe import override
+
+    output = output or str(Path(recipe).with_name(f"{Path(recipe).stem}-tuned.yaml"))
+    chosen = {line.partition("=")[0]: override({}, [f"values={line.partition('=')[2]}"])["values"] for line in search}
+    for path, values in chosen.items():
+        if not isinstance(values, list) or not values:
+            raise UserError(f"--search {path}: give a list of values, as training.learning_rate=[1e-4,2e-4]")
+    record = api.tune(recipe, overrides, output=output, search=chosen, **options)
+    if as_json:
+        _print_json(record)
+        return
+    best = record["best"]
+    shown = ", ".join(f"{name} {value:.4g}" for name, value in best["metrics"].items())
+    click.echo(f"{record['output']}: {shown}, the best of {len(record['trials'])} trials")
+
+
+@app.command()
 @click.argument("checkpoint")
 @click.argument("output", metavar="OUT")
 @task_option

@@ -76,10 +76,26 @@ def load_recipe(source: str | Path | Mapping[str, Any], overrides: Sequence[str]
         UserError: no such file, not YAML, an unknown key (with the nearest valid one), a wrong value, a variable
             that is not set, a package that is not installed.
     """
+    content = read_recipe(source, overrides)
     if isinstance(source, Mapping):
-        return validate(Recipe, _resolve(override(dict(source), overrides)), where="")
+        return validate(Recipe, _resolve(content), where="")
     try:
-        return validate(Recipe, _resolve(override(_read(Path(source)), overrides)), where="")
+        return validate(Recipe, _resolve(content), where="")
+    except UserError as error:
+        raise UserError(f"{source}: {error}") from None
+
+
+def read_recipe(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """The content of a recipe as it is written, with overrides applied; neither variables are resolved nor is anything
+    validated.
+
+    Raises:
+        UserError: no such file, not YAML, or a wrong override.
+    """
+    if isinstance(source, Mapping):
+        return override(dict(source), overrides)
+    try:
+        return override(_read(Path(source)), overrides)
     except UserError as error:
         raise UserError(f"{source}: {error}") from None
 

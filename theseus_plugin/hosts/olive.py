@@ -25,9 +25,10 @@ from theseus_plugin.api import compress
 from theseus_plugin.contract import as_recipe
 from theseus_plugin.errors import Interrupted, UserError, did_you_mean
 from theseus_plugin.files import read_json
-from theseus_plugin.hosts.parameters import python_type, resolved
+from theseus_plugin.hosts.parameters import python_type
 from theseus_plugin.hosts.processes import compress_in_processes
 from theseus_plugin.recipe import Recipe, load_recipe
+from theseus_plugin.schemas import resolved, resuming
 
 try:
     from olive.model import HfModelHandler
@@ -168,7 +169,7 @@ class _Compression(Pass):  # type: ignore[misc]
             # Made by Olive beforehand, or left by a run that was killed: what it had trained lies beside it.
             shutil.rmtree(output_model_path, ignore_errors=True)
             recipe = self._recipe(config, predecessor=source, successor=output_model_path)
-            recipe = recipe.model_copy(update={"method": _resuming(recipe.method or {})})
+            recipe = recipe.model_copy(update={"method": resuming(recipe.method or {})})
             if config.processes == 1:
                 compress(recipe)
             else:
@@ -272,15 +273,6 @@ def _names_restored(value: Any) -> Any:
     if isinstance(value, str) and os.path.isabs(value) and os.path.dirname(value) == os.getcwd():
         return os.path.basename(value)
     return value
-
-
-def _resuming(section: Mapping[str, Any]) -> dict[str, Any]:
-    """The method's section, told to go on from a checkpoint where it can: a run that was killed has the same folder."""
-    schema = registry.load("method", section["name"]).Config.model_json_schema()
-    training = resolved(schema, schema.get("properties", {}).get("training", {}))
-    if "resume" not in training.get("properties", {}):
-        return dict(section)
-    return {**section, "training": {**section.get("training", {}), "resume": True}}
 
 
 def _cache_key() -> dict[str, str]:

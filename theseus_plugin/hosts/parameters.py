@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import reduce
 from operator import or_
 from typing import Any, Literal
 
-Schema = Mapping[str, Any]
+from theseus_plugin.schemas import Schema, resolved
 
 _TYPES: dict[str, Any] = {
     "integer": int,
@@ -18,16 +17,6 @@ _TYPES: dict[str, Any] = {
     "object": dict,
     "null": type(None),
 }
-
-
-def resolved(schema: Schema, part: Schema) -> Schema:
-    """`part` of `schema`, or what it refers to in there, with what stands beside the reference."""
-    if "$ref" not in part:
-        return part
-    place: Any = schema
-    for key in part["$ref"].removeprefix("#/").split("/"):
-        place = place[key]
-    return {**resolved(schema, place), **{key: value for key, value in part.items() if key != "$ref"}}
 
 
 def python_type(schema: Schema, part: Schema) -> Any:

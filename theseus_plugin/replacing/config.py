@@ -34,7 +34,14 @@ ChosenSchedule = Annotated[
             "properties": {"name": {"type": "string"}},
             "required": ["name"],
             "additionalProperties": True,
-            "search": [{"name": "linear"}, *({"name": "constant", "rate": rate} for rate in (0.5, 0.7))],
+            "search": [
+                *(
+                    {"name": "linear", "base_rate": base, "share": share}
+                    for base in (0.1, 0.3, 0.5)
+                    for share in (0.3, 0.6, 0.9)
+                ),
+                *({"name": "constant", "rate": rate} for rate in (0.5, 0.7)),
+            ],
         }
     ),
 ]

@@ -64,10 +64,10 @@ class Linear(Schedule):
         return base + (1 - base) * _progress(step, self.config.share, total)
 
 
-class CosineOptions(Options):
-    """Options of `cosine`."""
+class BaseOptions(Options):
+    """Options of `cosine` and `anti-curriculum`."""
 
-    base_rate: Rate = Field(0.3, description="p at the first step")
+    base_rate: Rate = Field(0.3, description="The lowest p, from which it grows or to which it falls")
     share: Share = Field(2 / 3, description="Share of all optimizer steps after which p is 1")
 
 
@@ -76,13 +76,27 @@ class Cosine(Schedule):
 
     name: ClassVar[str] = "cosine"
     summary: ClassVar[str] = "p grows along half a cosine wave, slowly at both ends"
-    Config = CosineOptions
-    config: CosineOptions
+    Config = BaseOptions
+    config: BaseOptions
 
     def rate_at(self, step: int, total: int) -> float:
         """See `Schedule.rate_at`."""
         done = _progress(step, self.config.share, total)
         return 1 - (1 - self.config.base_rate) * (1 + math.cos(math.pi * done)) / 2
+
+
+class AntiCurriculum(Schedule):
+    """The paper's ablation: p falls from 1 to the base rate while the curriculum would rise, then is 1."""
+
+    name: ClassVar[str] = "anti-curriculum"
+    summary: ClassVar[str] = "for comparison: p falls by the same amount in every step, then is 1"
+    Config = BaseOptions
+    config: BaseOptions
+
+    def rate_at(self, step: int, total: int) -> float:
+        """See `Schedule.rate_at`."""
+        done = _progress(step, self.config.share, total)
+        return 1 - (1 - self.config.base_rate) * done if done < 1 else 1.0
 
 
 def rate(schedule: Schedule, step: int, total: int) -> float:

@@ -21,7 +21,12 @@ class TrainingConfig(Options):
     eval_steps: int | None = Field(
         None, ge=1, description="Optimizer steps between evaluations; default: ten evaluations in all"
     )
-    learning_rate: float = Field(5e-5, gt=0, description="Peak learning rate of AdamW")
+    learning_rate: float = Field(
+        5e-5,
+        gt=0,
+        description="Peak learning rate of AdamW",
+        json_schema_extra={"search": [2e-5, 5e-5, 1e-4, 2e-4, 4e-4]},
+    )
     lr_schedule: Literal["linear", "cosine", "constant"] = Field(
         "linear", description="After the warm-up, over all phases"
     )

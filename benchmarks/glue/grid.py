@@ -1,0 +1,98 @@
+"""Which cells there are: suite x task x blocks x variant x seed. A cell's key says all of it and names its file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product, zip_longest
+from typing import Any
+
+METHODS: dict[str, dict[str, Any]] = {
+    "theseus": {"name": "theseus"},
+    "truncation": {"name": "truncation"},
+    "truncation-every-other": {"name": "truncation", "initialisation": "every-other"},
+    "kd": {"name": "kd"},
+    "pkd": {"name": "pkd"},
+    "tinybert": {"name": "tinybert"},
+}
+"""Replacing and what people would do instead, each with its own defaults."""
+
+
+def _schedule(**options: Any) -> dict[str, Any]:
+    return {"name": "theseus", "schedule": options}
+
+
+ABLATIONS: dict[str, dict[str, Any]] = {
+    **{f"constant-{rate}": _schedule(name="constant", rate=rate) for rate in (0.3, 0.5, 0.7, 0.9)},
+    **{f"base-{base}": _schedule(name="linear", base_rate=base) for base in (0.1, 0.5)},
+    "share-third": _schedule(name="linear", share=1 / 3),
+    "share-1": _schedule(name="linear", share=1.0),
+    "anti-curriculum": _schedule(name="anti-curriculum"),
+    "init-every-other": {"name": "theseus", "initialisation": "every-other"},
+    "init-last": {"name": "theseus", "initialisation": "last"},
+    "phase-blocks": {"name": "theseus", "successor_phase": "blocks"},
+    "deterministic": {"name": "theseus", "mixing": "deterministic"},
+    "no-dropout": {"name": "theseus", "predecessor_dropout": False},
+}
+"""What the paper varies, and what we decided: one option of `theseus` each."""
+ABLATED = ("MRPC", "SST-2")
+RATES = (1e-4, 2e-4)
+"""Learning rates that are searched, for every method alike: at half the depth, with the first seed."""
+SEEDS = {"SST-2": 3}
+"""Seeds by task, where they are not `DEFAULT_SEEDS`."""
+DEFAULT_SEEDS = 5
+ABLATION_SEEDS = 3
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training run."""
+
+    suite: str
+    task: str
+    blocks: int
+    variant: str
+    """A name in `METHODS` or `ABLATIONS`."""
+    rate: float
+    """The learning rate."""
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """Such as `main/MRPC/3-theseus@0.0001-1`."""
+        return f"{self.suite}/{self.task}/{self.blocks}-{self.variant}@{self.rate:g}-{self.seed}"
+
+    @property
+    def method(self) -> dict[str, Any]:
+        """The section `method` of the cell's recipe, but for its training."""
+        return {**(METHODS | ABLATIONS)[self.variant], "successor_blocks": self.blocks}
+
+
+Chosen = Callable[[str, str], float]
+"""The learning rate that the search chose, for a task and a method."""
+
+
+def search(tasks: Sequence[str]) -> Iterator[Cell]:
+    """Every method with every learning rate, one seed."""
+    for task, method, rate in product(tasks, METHODS, RATES):
+        yield Cell("main", task, 3, method, rate, 1)
+
+
+def main(blocks: int, tasks: Sequence[str], chosen: Chosen) -> Iterator[Cell]:
+    """Every method with its chosen rate, seed by seed, so that what is there can be compared at any moment."""
+    columns = [cells_of(blocks, task, method, chosen(task, method)) for task, method in product(tasks, METHODS)]
+    for row in zip_longest(*columns):
+        yield from (cell for cell in row if cell is not None)
+
+
+def cells_of(blocks: int, task: str, method: str, rate: float) -> list[Cell]:
+    """One method on one task, every seed."""
+    seeds = range(1, 1 + SEEDS.get(task, DEFAULT_SEEDS))
+    return [Cell("main", task, blocks, method, rate, seed) for seed in seeds]
+
+
+def ablations(tasks: Sequence[str], chosen: Chosen) -> Iterator[Cell]:
+    """Every ablation on the tasks that the paper's are shown on here."""
+    for seed, variant, task in product(range(1, 1 + ABLATION_SEEDS), ABLATIONS, tasks):
+        if task in ABLATED:
+            yield Cell("ablations", task, 3, variant, chosen(task, "theseus"), seed)

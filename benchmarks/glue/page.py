@@ -1,0 +1,127 @@
+"""The tables as the documentation shows them, and the targets beside what was reached."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from benchmarks.glue import grid
+from benchmarks.glue.comparison import Runs, difference, mean_difference, mean_kept
+from benchmarks.glue.grid import ABLATIONS, METHODS, Cell
+from benchmarks.glue.runner import file_of
+from benchmarks.glue.scores import chosen_rate, predecessor_score
+from benchmarks.glue.tasks import TASKS
+from benchmarks.targets import Figure
+
+KEPT = 0.984
+"""The share of the predecessor's score that the paper keeps at half the depth."""
+Table = list[list[str]]
+
+
+def compared(blocks: int, tasks: Sequence[str]) -> dict[str, list[Runs]]:
+    """The runs of every method, task by task; without a method that was not run on all of them."""
+    found = {method: [_runs(blocks, task, method) for task in tasks] for method in METHODS}
+    return {method: [one for one in runs if one] for method, runs in found.items() if all(runs)}
+
+
+def scores_table(blocks: int, tasks: Sequence[str]) -> Table:
+    """Scores with their range over seeds, shares kept, seconds."""
+    runs = compared(blocks, tasks)
+    names = [f"{task}, {TASKS[task].metrics[0]}" for task in tasks]
+    rows = [["method", *names, "kept, mean over tasks", "seconds of training"]]
+    rows.append(["predecessor", *(f"{100 * predecessor_score(task):.2f}" for task in tasks), "100 %", ""])
+    for method, ours in runs.items():
+        kept, between = mean_kept(ours)
+        seconds = ", ".join(f"{one.seconds:.0f}" for one in ours)
+        rows.append([method, *map(_score, ours), f"{100 * kept:.1f} % ({_points(between, '.1f')})", seconds])
+    return rows
+
+
+def differences_table(blocks: int, tasks: Sequence[str]) -> Table:
+    """How much more of the predecessor's score `theseus` keeps than each baseline."""
+    runs = compared(blocks, tasks)
+    rows = [["theseus against", *tasks, "mean over tasks"]]
+    ours = runs.pop("theseus")
+    for method, theirs in runs.items():
+        cells = [_difference(*difference(*pair)) for pair in zip(ours, theirs, strict=True)]
+        rows.append([method, *cells, _difference(*mean_difference(ours, theirs))])
+    return rows
+
+
+def ablations_table(tasks: Sequence[str]) -> Table:
+    """What each option of `theseus` changes, against the default on the same seeds."""
+    rows = [["changed", *(f"{task}: {what}" for task in tasks for what in ("score", "against the default"))]]
+    for variant, per_task in ablated(tasks).items():
+        row = [variant]
+        for ours, default in per_task:
+            row += [_score(ours), "" if ours is default else _difference(*difference(ours, default))]
+        rows.append(row)
+    return rows
+
+
+def ablated(tasks: Sequence[str]) -> dict[str, list[tuple[Runs, Runs]]]:
+    """Per variant and task the runs, and those of the default with the same seeds; the default itself comes first."""
+    result: dict[str, list[tuple[Runs, Runs]]] = {}
+    for task in tasks:
+        seeds = range(1, 1 + grid.ABLATION_SEEDS)
+        rate = chosen_rate(task, "theseus")
+        default = Runs([Cell("main", task, 3, "theseus", rate, seed) for seed in seeds])
+        result.setdefault("default", []).append((default, default))
+        for variant in ABLATIONS:
+            cells = [Cell("ablations", task, 3, variant, rate, seed) for seed in seeds]
+            if all(file_of(cell).exists() for cell in cells):
+                result.setdefault(variant, []).append((Runs(cells), default))
+    return {variant: runs for variant, runs in result.items() if len(runs) == len(tasks)}
+
+
+def targets(tasks: Sequence[str]) -> Iterator[Figure]:
+    """What issue and paper ask for at half the depth."""
+    runs = compared(3, tasks)
+    ours = runs.pop("theseus")
+    kept, between = mean_kept(ours)
+    yield Figure(
+        "share of the predecessor's score kept, mean over tasks",
+        f"{100 * kept:.1f} % ({_points(between, '.1f')})",
+        f"at least {100 * KEPT} %",
+        kept >= KEPT,
+    )
+    for method, theirs in runs.items():
+        value, between = mean_difference(ours, theirs)
+        yield Figure(f"theseus - {method}, mean over tasks", _difference(value, between), "above 0", value > 0)
+        for one, two in zip(ours, theirs, strict=True):
+            value, between = difference(one, two)
+            yield Figure(
+                f"theseus - {method}, {one.task}", _difference(value, between), "not clearly below 0", between[1] >= 0
+            )
+
+
+def markdown(table: Table) -> str:
+    """A table in Markdown."""
+    head, *rows = table
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def rates_table(tasks: Sequence[str]) -> Table:
+    """The learning rates that the search chose."""
+    rows = [["method", *tasks]]
+    return rows + [[method, *(f"{chosen_rate(task, method):g}" for task in tasks)] for method in METHODS]
+
+
+def _runs(blocks: int, task: str, method: str) -> Runs | None:
+    cells = grid.cells_of(blocks, task, method, chosen_rate(task, method))
+    return Runs(cells) if all(file_of(cell).exists() for cell in cells) else None
+
+
+def _score(runs: Runs) -> str:
+    low, high = min(runs.scores), max(runs.scores)
+    return f"{100 * runs.mean:.2f} ({100 * low:.2f} to {100 * high:.2f})"
+
+
+def _points(between: Sequence[float], template: str) -> str:
+    return f"{100 * between[0]:{template}} to {100 * between[1]:{template}}"
+
+
+def _difference(value: float, between: Sequence[float]) -> str:
+    """In points of the share kept; bold where the interval excludes 0."""
+    text = f"{100 * value:+.1f} ({_points(between, '+.1f')})"
+    return f"**{text}**" if between[0] > 0 or between[1] < 0 else text

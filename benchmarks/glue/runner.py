@@ -1,0 +1,66 @@
+"""Runs the cells that are missing, several at a time, each in a process with one thread."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from benchmarks.glue.grid import Cell
+from benchmarks.glue.tasks import HOME
+
+RESULTS = Path(__file__).parents[1] / "results" / "glue"
+_console = Console(stderr=True)
+
+
+def predecessor_file(task: str) -> Path:
+    """The record of a predecessor."""
+    return RESULTS / "predecessors" / f"{task}.json"
+
+
+def file_of(cell: Cell) -> Path:
+    """The record of a cell."""
+    return RESULTS / f"{cell.key}.json"
+
+
+def fit_predecessors(tasks: Iterable[str], jobs: int) -> None:
+    """Fine-tune those that are missing."""
+    _run({predecessor_file(task): {"task": task} for task in tasks}, jobs)
+
+
+def run_cells(cells: Iterable[Cell], jobs: int) -> None:
+    """Run those that have no record yet, in their order; what is interrupted goes on from its last checkpoint."""
+    _run({file_of(cell): vars(cell) for cell in cells}, jobs)
+
+
+def _run(wanted: Mapping[Path, Mapping[str, Any]], jobs: int) -> None:
+    missing = {file: what for file, what in wanted.items() if not file.exists()}
+    with ThreadPoolExecutor(jobs) as pool:
+        running = {pool.submit(_run_one, what, file): file for file, what in missing.items()}
+        try:
+            for number, done in enumerate(as_completed(running), start=1):
+                done.result()
+                _console.print(f"{number} of {len(missing)}: {running[done].relative_to(RESULTS)}", highlight=False)
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)  # the signal that stops us stops the cells that run too
+            raise
+
+
+def _run_one(what: Mapping[str, Any], file: Path) -> None:
+    """One process; its output is kept beside the unfinished cells."""
+    log = HOME / "logs" / file.relative_to(RESULTS).with_suffix(".log")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "benchmarks.glue.cell", json.dumps(what), str(file)]
+    with log.open("w") as output:
+        code = subprocess.run(
+            command, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=output, stderr=subprocess.STDOUT, check=False
+        ).returncode
+    if code:
+        raise RuntimeError(f"{file.relative_to(RESULTS)} ended with status {code}: see {log}")

@@ -1,0 +1,80 @@
+"""Scores of cells, as they are and on resampled examples, computed from the committed predictions."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from benchmarks.glue.grid import RATES, Cell
+from benchmarks.glue.runner import file_of, predecessor_file
+from benchmarks.glue.tasks import TASKS
+from theseus_plugin.files import read_json
+from theseus_plugin.measure.statistics import resampled_scores
+from theseus_plugin.tasks.metrics import METRICS
+
+Predicted = tuple[np.ndarray, np.ndarray]
+"""What a metric takes: answers as if they were logits, and labels."""
+
+
+def read_cell(cell: Cell) -> Any:
+    """The record of a cell; None: it was not run yet."""
+    file = file_of(cell)
+    return read_json(file) if file.exists() else None
+
+
+def score(cell: Cell) -> float:
+    """The task's first metric.
+
+    Raises:
+        UserError: the cell was not run.
+    """
+    return _metric(cell.task, _predicted(cell.task, _answers(cell)))
+
+
+def predecessor_score(task: str) -> float:
+    """The same of the predecessor."""
+    return _metric(task, _predicted(task, read_json(predecessor_file(task))["answers"]))
+
+
+@cache
+def resampled(cell: Cell) -> np.ndarray:
+    """The score on examples drawn with replacement, over and over; the draws are those of all cells of the task."""
+    return _resampled(cell.task, _answers(cell))
+
+
+@cache
+def predecessor_resampled(task: str) -> np.ndarray:
+    """The same of the predecessor."""
+    return _resampled(task, read_json(predecessor_file(task))["answers"])
+
+
+def chosen_rate(task: str, method: str) -> float:
+    """The learning rate of the better score in the search.
+
+    Raises:
+        UserError: the search is not done.
+    """
+    return max(RATES, key=lambda rate: score(Cell("main", task, 3, method, rate, 1)))
+
+
+def _answers(cell: Cell) -> str:
+    return str(read_json(file_of(cell))["answers"])
+
+
+def _predicted(task: str, answers: str) -> Predicted:
+    labels = read_json(predecessor_file(task))["labels"]
+    found, truth = (np.array(line.split(), dtype=float) for line in (answers, labels))
+    if TASKS[task].kind == "text-regression":
+        return found[:, None], truth
+    return np.eye(int(truth.max()) + 1)[found.astype(int)], truth.astype(int)
+
+
+def _metric(task: str, predicted: Predicted) -> float:
+    return METRICS[TASKS[task].metrics[0]](*predicted)
+
+
+def _resampled(task: str, answers: str) -> np.ndarray:
+    name = TASKS[task].metrics[0]
+    return resampled_scores(lambda *drawn: {name: METRICS[name](*drawn)}, *_predicted(task, answers))[name]

@@ -1,0 +1,1 @@
+"""Search over a method's options on a task."""
