@@ -120,6 +120,14 @@ def test_shared_layers_are_refused(tmp_path: Path, reviews: dict[str, Any]) -> N
     assert [path.name for path in tmp_path.iterdir()] == ["predecessor"]
 
 
+@pytest.mark.parametrize("method", ["theseus", "kd"])
+def test_a_shape_that_does_not_fit_is_refused_before_any_example_is_read(recipe: dict[str, Any], method: str) -> None:
+    recipe["task"] = {**recipe["task"], "train": "/no/such/train.csv"}
+    recipe["method"] |= {"name": method, "successor_blocks": 4}
+    with pytest.raises(UserError, match="6 predecessor blocks do not divide into 4 modules"):
+        compress(recipe)
+
+
 def test_the_output_folder_is_complete(recipe: dict[str, Any]) -> None:
     result = compress(recipe)
     folder = Path(result["output"])

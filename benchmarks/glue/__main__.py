@@ -2,7 +2,9 @@
 
     python -m benchmarks.glue                   # run what is missing: predecessors, the search, the comparison, ...
     python -m benchmarks.glue --tasks RTE CoLA  # other tasks of GLUE, for whoever has them
+    python -m benchmarks.glue --write           # bring the tables and plots of the documents up to date
     python -m benchmarks.glue --check           # recompute every figure from the committed records
+    python -m benchmarks.glue --again           # run a cell anew that is drawn at random: does it land in its interval?
 
 One record a cell (suite, task, blocks, variant, seed) in `benchmarks/results/glue/`. A run may be stopped at any moment
 and goes on where it was. GLUE_DIR is the folder of the tasks' TSV files.
@@ -11,27 +13,85 @@ and goes on where it was. GLUE_DIR is the folder of the tasks' TSV files.
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+from pathlib import Path
 
-from benchmarks.glue import grid
+from benchmarks.glue import documents, grid, page, plots
+from benchmarks.glue.again import run_again
 from benchmarks.glue.runner import fit_predecessors, run_cells
 from benchmarks.glue.scores import chosen_rate
 from benchmarks.glue.tasks import TASKS
 
 MEASURED = ["STS-B", "MRPC", "SST-2"]
+PLOTS = Path("docs")
 
 
 def main() -> None:
-    """Run the suites that are asked for, in order."""
+    """Do what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=MEASURED, metavar="TASK")
     parser.add_argument("--jobs", type=int, default=2, help="cells at a time, one thread each")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--write", action="store_true", help="write the tables and plots of the documents")
+    what.add_argument("--check", action="store_true", help="exit 1 where a target is missed or a document is outdated")
+    what.add_argument("--again", action="store_true", help="run a cell anew, drawn at random")
     arguments = parser.parse_args()
-    tasks, jobs = arguments.tasks, arguments.jobs
+    if arguments.check:
+        check(arguments.tasks)
+    elif arguments.write:
+        write(arguments.tasks)
+    elif arguments.again:
+        run_again()
+    else:
+        run(arguments.tasks, arguments.jobs)
+
+
+def run(tasks: Sequence[str], jobs: int) -> None:
+    """Every suite, in the order in which it is needed."""
     fit_predecessors(tasks, jobs)
     run_cells(grid.search(tasks), jobs)
     run_cells(grid.main(3, tasks, chosen_rate), jobs)
     run_cells(grid.ablations(tasks, chosen_rate), jobs)
     run_cells(grid.main(2, tasks, chosen_rate), jobs)
+
+
+def tables(tasks: Sequence[str]) -> dict[str, Callable[[], str]]:
+    """The tables by the name that documents ask for them with."""
+    made: dict[str, Callable[[], page.Table]] = {
+        "short": partial(page.short_table, tasks),
+        "ablations": partial(page.ablations_table, grid.ABLATED),
+        "rates": partial(page.rates_table, tasks),
+        "again": page.again_table,
+    }
+    for blocks in (3, 2):
+        made[f"scores-{blocks}"] = partial(page.scores_table, blocks, tasks)
+        made[f"differences-{blocks}"] = partial(page.differences_table, blocks, tasks)
+    return {name: cache(lambda table=table: page.markdown(table())) for name, table in made.items()}
+
+
+def write(tasks: Sequence[str]) -> None:
+    """The documents' tables and plots."""
+    documents.write(tables(tasks))
+    variants = page.ablated(grid.ABLATED)
+    for at, task in enumerate(grid.ABLATED):
+        plots.draw(variants, at, PLOTS / f"ablations-{task.lower()}.svg")
+
+
+def check(tasks: Sequence[str]) -> None:
+    """Print every table and target; end with status 1 where something falls short."""
+    made = tables(tasks)
+    for name, table in made.items():
+        print(f"{name}\n\n{table()}\n")  # noqa: T201
+    lines = list(page.targets(tasks))
+    for line in lines:
+        print(line.text)  # noqa: T201
+    old = documents.outdated(made)
+    for document in old:
+        print(f"{document} does not show these tables: python -m benchmarks.glue --write")  # noqa: T201
+    if old or not all(line.reached for line in lines):
+        sys.exit(1)
 
 
 if __name__ == "__main__":

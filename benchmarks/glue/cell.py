@@ -22,6 +22,8 @@ from theseus_plugin.files import read_json
 from theseus_plugin.onnx.predict import predict
 
 DIGITS = 4
+EVALUATIONS = 5
+"""In each cell, of which the best one counts, as in the paper."""
 KEPT = ("theseus", "kd", "truncation")
 """Methods whose first successors stay for the harness and the transfer; all others are 70 MB each."""
 
@@ -47,7 +49,7 @@ def compress(cell: Cell) -> dict[str, Any]:
     training = {
         "learning_rate": cell.rate,
         "max_steps": task.steps,
-        "checkpoint_steps": -(-task.steps // 3),
+        "eval_steps": -(-task.steps // EVALUATIONS),
         "seed": cell.seed,
         "resume": True,
     }

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from benchmarks.glue import grid
 from benchmarks.glue.comparison import Runs, difference, mean_difference, mean_kept
 from benchmarks.glue.grid import ABLATIONS, METHODS, Cell
-from benchmarks.glue.runner import file_of
+from benchmarks.glue.runner import RESULTS, file_of
 from benchmarks.glue.scores import chosen_rate, predecessor_score
 from benchmarks.glue.tasks import TASKS
 from benchmarks.targets import Figure
+from theseus_plugin.files import read_json
 
 KEPT = 0.984
 """The share of the predecessor's score that the paper keeps at half the depth."""
@@ -92,6 +93,27 @@ def targets(tasks: Sequence[str]) -> Iterator[Figure]:
             yield Figure(
                 f"theseus - {method}, {one.task}", _difference(value, between), "not clearly below 0", between[1] >= 0
             )
+
+
+def short_table(tasks: Sequence[str]) -> Table:
+    """For the README: what each method keeps at half the depth."""
+    rows = [["half the depth", *(f"{task}, {TASKS[task].metrics[0]}" for task in tasks), "mean kept", "theseus keeps"]]
+    runs = compared(3, tasks)
+    ours = runs["theseus"]
+    for method, theirs in runs.items():
+        shares = [f"{100 * one.kept:.1f} %" for one in theirs]
+        kept, between = mean_kept(theirs)
+        against = "" if theirs is ours else _difference(*mean_difference(ours, theirs)) + " more"
+        rows.append([method, *shares, f"{100 * kept:.1f} % ({_points(between, '.1f')})", against])
+    return rows
+
+
+def again_table() -> Table:
+    """The cell that was run anew."""
+    record = read_json(RESULTS / "again.json")
+    scores = [f"{100 * record[which]:.2f}" for which in ("first", "again")]
+    between = _points(record["interval"], ".2f")
+    return [["cell", "recorded", "run anew", "interval of the recorded"], [record["cell"], *scores, between]]
 
 
 def markdown(table: Table) -> str:

@@ -53,14 +53,20 @@ def _run(wanted: Mapping[Path, Mapping[str, Any]], jobs: int) -> None:
             raise
 
 
-def _run_one(what: Mapping[str, Any], file: Path) -> None:
-    """One process; its output is kept beside the unfinished cells."""
-    log = HOME / "logs" / file.relative_to(RESULTS).with_suffix(".log")
+def run_one(what: Mapping[str, Any], file: Path, log: Path) -> None:
+    """A cell, or the fit of a predecessor, in a process that writes its record to `file`.
+
+    Raises:
+        RuntimeError: it did not end well; `log` says why.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "benchmarks.glue.cell", json.dumps(what), str(file)]
+    variables = os.environ | {"OMP_NUM_THREADS": "1"}
     with log.open("w") as output:
-        code = subprocess.run(
-            command, env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=output, stderr=subprocess.STDOUT, check=False
-        ).returncode
-    if code:
-        raise RuntimeError(f"{file.relative_to(RESULTS)} ended with status {code}: see {log}")
+        ended = subprocess.run(command, env=variables, stdout=output, stderr=subprocess.STDOUT, check=False)
+    if ended.returncode:
+        raise RuntimeError(f"{file} was not written, status {ended.returncode}: see {log}")
+
+
+def _run_one(what: Mapping[str, Any], file: Path) -> None:
+    run_one(what, file, HOME / "logs" / file.relative_to(RESULTS).with_suffix(".log"))

@@ -30,12 +30,17 @@ def score(cell: Cell) -> float:
     Raises:
         UserError: the cell was not run.
     """
-    return _metric(cell.task, _predicted(cell.task, _answers(cell)))
+    return score_of(cell.task, _answers(cell))
 
 
 def predecessor_score(task: str) -> float:
     """The same of the predecessor."""
-    return _metric(task, _predicted(task, read_json(predecessor_file(task))["answers"]))
+    return score_of(task, read_json(predecessor_file(task))["answers"])
+
+
+def score_of(task: str, answers: str) -> float:
+    """The task's first metric, of answers in the order of its validation examples."""
+    return _metric(task, _predicted(task, answers))
 
 
 @cache

@@ -55,25 +55,17 @@ def test_constant() -> None:
     assert replacing_steps(schedule("constant", rate=1.0), 1000) == 0
 
 
-class Falling(Schedule):
-    """From 1 down: the anti-curriculum of the paper's ablation."""
-
-    name = "falling"
-    summary = "for tests"
-
-    def rate_at(self, step: int, total: int) -> float:
-        return 1 - step / total if step < total // 2 else 1.0
-
-
-def test_the_replacing_phase_of_any_schedule_ends_with_its_last_rate_below_one() -> None:
-    assert replacing_steps(Falling(None), 10) == 5
+def test_anti_curriculum_falls_to_the_base_rate_and_is_one_then() -> None:
+    falling = schedule("anti-curriculum", base_rate=0.2, share=0.5)
+    assert [rate(falling, step, 40) for step in (0, 5, 10, 15, 20, 39)] == pytest.approx([1.0, 0.8, 0.6, 0.4, 1.0, 1.0])
+    assert replacing_steps(falling, 40) == 20  # up to the last rate below one, though the first is one
 
 
 @pytest.mark.parametrize("value", [0.0, -0.5, 1.5, math.nan])
 def test_what_is_no_rate_is_refused(value: float) -> None:
-    broken = Falling(None)
+    broken = schedule("anti-curriculum")
     broken.rate_at = lambda step, total: value  # type: ignore[method-assign]
-    with pytest.raises(UserError, match=r"schedule 'falling' gives the rate .* at step 3 of 10"):
+    with pytest.raises(UserError, match=r"schedule 'anti-curriculum' gives the rate .* at step 3 of 10"):
         rate(broken, 3, 10)
 
 
@@ -90,7 +82,7 @@ def test_a_recipe_names_a_schedule_with_its_options() -> None:
     ("section", "message"),
     [
         ({"name": "linaer"}, "no schedule named 'linaer' is installed: did you mean 'linear'?"),
-        ({"base_rate": 0.3}, "schedule.name is missing: choose one of constant, cosine, linear"),
+        ({"base_rate": 0.3}, "schedule.name is missing: choose one of anti-curriculum, constant, cosine, linear"),
         ({"name": "linear", "slop": 1}, "unknown key 'schedule.slop': did you mean 'slope'?"),
         ({"name": "constant", "rate": 0}, "schedule.rate: input should be greater than or equal to 0.01"),
     ],

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from theseus_plugin.contract import Result, Task
 from theseus_plugin.distillation.config import TruncationConfig
 from theseus_plugin.distillation.phases import Pair
-from theseus_plugin.surgery.plan import partition_of, plan_stacks
+from theseus_plugin.surgery.plan import check_shape, partition_of, plan_stacks
 from theseus_plugin.surgery.successor import build_successor
 from theseus_plugin.training.phase import Phase
 from theseus_plugin.training.run import TrainingRun
@@ -27,6 +27,7 @@ def compress(
             or the options do not fit them.
     """
     method = {"name": name, **config.model_dump(mode="json")}
+    check_shape(predecessor, task.auto_class, config)
     run = TrainingRun(name, predecessor, successor, task, {"method": method}, config.training)
     teacher = run.load_model()
     before = run.evaluate(teacher)

@@ -13,7 +13,7 @@ from theseus_plugin.replacing.costs import FILE, draw_costs
 from theseus_plugin.replacing.phases import ReplacingPhase, SuccessorPhase
 from theseus_plugin.replacing.schedules import replacing_steps
 from theseus_plugin.scale import Scale
-from theseus_plugin.surgery.plan import partition_of
+from theseus_plugin.surgery.plan import check_shape, partition_of
 from theseus_plugin.training.run import TrainingRun
 
 
@@ -25,6 +25,7 @@ def compress(predecessor: str, successor: str, task: Task, config: TheseusConfig
             or the options do not fit them.
     """
     method = {"name": "theseus", **config.model_dump(mode="json")}
+    check_shape(predecessor, task.auto_class, config, config.modules)
     run = TrainingRun("theseus", predecessor, successor, task, {"method": method}, config.training)
     model = run.load_model()
     before = run.evaluate(model)

@@ -6,9 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+import torch
+import transformers
 from transformers import PreTrainedModel
 
+from theseus_plugin.checkpoint import load_config
 from theseus_plugin.errors import UserError, did_you_mean
+from theseus_plugin.quiet import quiet
 from theseus_plugin.surgery.partition import Part, partition_blocks, places, sources
 from theseus_plugin.surgery.shape import Shape
 from theseus_plugin.surgery.stack import Stack, find_stacks, layer_types
@@ -48,6 +52,27 @@ def plan_stacks(predecessor: PreTrainedModel, shape: Shape, modules: int | None 
     if shape.intermediate_size is not None and len(chosen) < len(stacks):
         raise UserError("intermediate_size changes every stack: name all of them in successor_blocks")
     return [_plan(stack, shape, modules, types) for stack in chosen]
+
+
+def check_shape(checkpoint: str, auto_class: str, shape: Shape, modules: int | None = None) -> None:
+    """Refuse what `plan_stacks` would, from the checkpoint's configuration alone: before any example is read.
+
+    Args:
+        checkpoint: a folder or a hub name.
+        auto_class: name of the `transformers` auto class that loads it.
+        shape: of the successor.
+        modules: how many each stack has.
+
+    Raises:
+        UserError: as `plan_stacks`, or the checkpoint has no configuration.
+    """
+    config = load_config(checkpoint)
+    try:
+        with quiet(), torch.device("meta"):
+            skeleton = getattr(transformers, auto_class).from_config(config)
+    except ValueError:  # no model of this class: loading it tells that
+        return
+    plan_stacks(skeleton, shape, modules)
 
 
 def partition_of(plans: Sequence[Plan]) -> dict[str, list[list[int]]]:
