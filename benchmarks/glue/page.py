@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from benchmarks.glue import grid
 from benchmarks.glue.comparison import Runs, difference, mean_difference, mean_kept
 from benchmarks.glue.grid import ABLATIONS, METHODS, Cell
-from benchmarks.glue.runner import RESULTS, file_of
+from benchmarks.glue.runner import again_file, file_of
 from benchmarks.glue.scores import chosen_rate, predecessor_score
 from benchmarks.glue.tasks import TASKS
 from benchmarks.targets import Figure
@@ -110,7 +110,7 @@ def short_table(tasks: Sequence[str]) -> Table:
 
 def again_table() -> Table:
     """The cell that was run anew."""
-    record = read_json(RESULTS / "again.json")
+    record = read_json(again_file())
     scores = [f"{100 * record[which]:.2f}" for which in ("first", "again")]
     between = _points(record["interval"], ".2f")
     return [["cell", "recorded", "run anew", "interval of the recorded"], [record["cell"], *scores, between]]

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from rich.console import Console
 
 from benchmarks.glue.grid import Cell
 from benchmarks.glue.tasks import HOME
+from theseus_plugin.files import read_json
 
 RESULTS = Path(__file__).parents[1] / "results" / "glue"
 _console = Console(stderr=True)
@@ -28,6 +29,17 @@ def predecessor_file(task: str) -> Path:
 def file_of(cell: Cell) -> Path:
     """The record of a cell."""
     return RESULTS / f"{cell.key}.json"
+
+
+def again_file() -> Path:
+    """The record of the cell that was run anew."""
+    return RESULTS / "again.json"
+
+
+def recorded() -> Iterator[Cell]:
+    """Every cell that has a record."""
+    for file in sorted(RESULTS.glob("*/*/*.json")):
+        yield Cell(**read_json(file)["cell"])
 
 
 def fit_predecessors(tasks: Iterable[str], jobs: int) -> None:

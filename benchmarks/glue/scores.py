@@ -14,6 +14,8 @@ from theseus_plugin.files import read_json
 from theseus_plugin.measure.statistics import resampled_scores
 from theseus_plugin.tasks.metrics import METRICS
 
+DRAWS = 1000
+"""Times that examples are drawn with replacement."""
 Predicted = tuple[np.ndarray, np.ndarray]
 """What a metric takes: answers as if they were logits, and labels."""
 
@@ -82,4 +84,5 @@ def _metric(task: str, predicted: Predicted) -> float:
 
 def _resampled(task: str, answers: str) -> np.ndarray:
     name = TASKS[task].metrics[0]
-    return resampled_scores(lambda *drawn: {name: METRICS[name](*drawn)}, *_predicted(task, answers))[name]
+    drawn = resampled_scores(lambda *given: {name: METRICS[name](*given)}, *_predicted(task, answers), resamples=DRAWS)
+    return drawn[name]

@@ -1,0 +1,253 @@
+"""The comparison on GLUE: which cells there are, and what is made of records whose answers are known."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.metrics import f1_score
+
+from benchmarks.glue import documents, grid, page, runner, scores, tasks
+from benchmarks.glue.comparison import Runs, difference, mean_difference, mean_kept
+from benchmarks.glue.grid import Cell
+from tests.tiny import save_tiny
+
+Write = Callable[[Cell, list[float]], Cell]
+EXAMPLES = 60
+
+
+@pytest.fixture(autouse=True)
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Records go to a folder of the test's own, few draws are enough, and nothing that was read before counts."""
+    monkeypatch.setattr(runner, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(scores, "DRAWS", 60)
+    scores.resampled.cache_clear()
+    scores.predecessor_resampled.cache_clear()
+    return tmp_path / "results"
+
+
+def line(values: Any) -> str:
+    return " ".join(f"{value:g}" for value in values)
+
+
+def write(file: Path, record: dict[str, Any]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(record))
+
+
+def write_predecessor(task: str, answers: Any, labels: Any) -> None:
+    write(runner.predecessor_file(task), {"answers": line(answers), "labels": line(labels)})
+
+
+def write_cell(cell: Cell, answers: Any, seconds: float = 10.0) -> Cell:
+    write(runner.file_of(cell), {"cell": vars(cell), "answers": line(answers), "training": {"seconds": seconds}})
+    return cell
+
+
+def labels(task: str, seed: int = 0) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    return random.uniform(0, 5, EXAMPLES).round(2) if task == "STS-B" else random.integers(2, size=EXAMPLES)
+
+
+def flawed(truth: np.ndarray, wrong: int, seed: int) -> np.ndarray:
+    """`truth` with some answers wrong: the other class, or a number far off."""
+    answers = truth.astype(float)
+    at = np.random.default_rng(seed).choice(len(truth), wrong, replace=False)
+    answers[at] = 1 - answers[at] if truth.dtype == int else 5 - answers[at]
+    return answers
+
+
+BOTH = ["SST-2", "STS-B"]
+
+
+def whole_grid(wrong: dict[str, int]) -> None:
+    """Records of all cells of two tasks at half the depth; `wrong` answers by method, more with the larger rate."""
+    for task in BOTH:
+        truth = labels(task)
+        write_predecessor(task, flawed(truth, 2, 99), truth)
+        for cell in grid.search([task]):
+            worse = 6 * (cell.rate == max(grid.RATES))
+            write_cell(cell, flawed(truth, wrong.get(cell.variant, 12) + worse, 7 * cell.seed))
+    for cell in grid.main(3, BOTH, scores.chosen_rate):
+        write_cell(cell, flawed(labels(cell.task), wrong.get(cell.variant, 12), 7 * cell.seed), seconds=10 * cell.seed)
+
+
+def test_cells() -> None:
+    assert len(list(grid.search(["MRPC", "SST-2"]))) == 2 * 6 * 2
+    cells = list(grid.main(2, ["MRPC", "SST-2"], lambda task, method: 1e-4))
+    assert len(set(cells)) == len(cells) == 6 * (5 + 3)
+    assert [cell.seed for cell in cells] == sorted(cell.seed for cell in cells)  # every seed of all before the next
+    ablated = list(grid.ablations(["MRPC", "SST-2", "STS-B"], lambda task, method: 2e-4))
+    assert len(set(ablated)) == len(grid.ABLATIONS) * 2 * 3
+    assert len({cell.key for cell in [*cells, *ablated]}) == len(cells) + len(ablated)
+    assert cells[0].key == "main/MRPC/2-theseus@0.0001-1"
+
+
+@pytest.mark.parametrize("variant", [*grid.METHODS, *grid.ABLATIONS])
+def test_every_variant_is_a_method_with_options_that_it_takes(variant: str) -> None:
+    from theseus_plugin.registry import create
+
+    section = Cell("main", "MRPC", 3, variant, 1e-4, 1).method
+    create("method", section.pop("name"), section, where="method")
+
+
+def test_an_ablation_differs_from_the_default_in_one_option() -> None:
+    from theseus_plugin.registry import create
+
+    def options(section: dict[str, Any]) -> Any:
+        given = {key: value for key, value in section.items() if key != "name"}
+        return create("method", "theseus", {"successor_blocks": 3, **given}, where="method").config.model_dump(
+            mode="json"
+        )
+
+    default = options({})
+    for variant, section in grid.ABLATIONS.items():
+        changed = [key for key, value in options(section).items() if value != default[key]]
+        assert len(changed) == 1, (variant, changed)
+
+
+def test_scores_are_the_tasks_first_metric() -> None:
+    truth = labels("MRPC")
+    write_predecessor("MRPC", flawed(truth, 5, 1), truth)
+    answers = flawed(truth, 9, 3)
+    cell = write_cell(Cell("main", "MRPC", 3, "kd", 1e-4, 1), answers)
+    assert scores.score(cell) == pytest.approx(f1_score(truth, answers))
+    assert scores.predecessor_score("MRPC") == pytest.approx(f1_score(truth, flawed(truth, 5, 1)))
+    numbers = labels("STS-B")
+    write_predecessor("STS-B", numbers, numbers)
+    cell = write_cell(Cell("main", "STS-B", 3, "kd", 1e-4, 1), flawed(numbers, 9, 3))
+    assert scores.score(cell) == pytest.approx(stats.pearsonr(numbers, flawed(numbers, 9, 3))[0])
+
+
+def test_the_rate_with_the_better_score_is_chosen() -> None:
+    truth = labels("SST-2")
+    write_predecessor("SST-2", truth, truth)
+    for rate, wrong in zip(grid.RATES, (9, 4), strict=True):
+        write_cell(Cell("main", "SST-2", 3, "pkd", rate, 1), flawed(truth, wrong, 0))
+    assert scores.chosen_rate("SST-2", "pkd") == grid.RATES[1]
+
+
+def test_what_is_kept_and_how_sure_that_is() -> None:
+    whole_grid({"theseus": 4, "kd": 20})
+    runs = page.compared(3, BOTH)
+    assert set(runs) == set(grid.METHODS)
+    theseus, kd = runs["theseus"][0], runs["kd"][0]
+    assert len(theseus.cells) == 3
+    assert theseus.kept == pytest.approx((1 - 4 / EXAMPLES) / (1 - 2 / EXAMPLES))
+    assert theseus.seconds == 20
+    low, high = theseus.kept_interval
+    assert low < theseus.kept < high
+    value, between = difference(theseus, kd)
+    assert value == pytest.approx(theseus.kept - kd.kept)
+    assert between[0] > 0  # 16 of 60 examples are no accident
+    assert difference(kd, theseus)[1][1] < 0
+    mean, _ = mean_kept(runs["kd"])
+    assert mean == pytest.approx(np.mean([one.kept for one in runs["kd"]]))
+    value, between = mean_difference(runs["truncation"], runs["truncation-every-other"])
+    assert value == pytest.approx(0)
+    assert between[0] < 0 < between[1]
+
+
+def test_the_spread_over_seeds_widens_an_interval() -> None:
+    truth = labels("SST-2")
+    write_predecessor("SST-2", truth, truth)
+    calm = [write_cell(Cell("main", "SST-2", 3, "kd", 1e-4, seed), flawed(truth, 15, 5)) for seed in (1, 2, 3)]
+    wild = [
+        write_cell(Cell("main", "SST-2", 3, "pkd", 1e-4, seed), flawed(truth, wrong, 5))
+        for seed, wrong in ((1, 0), (2, 15), (3, 30))
+    ]
+    one, other = (np.ptp(Runs(cells).kept_interval) for cells in (calm, wild))
+    assert other > 1.5 * one
+
+
+def test_targets_that_are_reached_and_those_that_are_not() -> None:
+    whole_grid({"theseus": 0, "kd": 20})
+    assert all(line.reached for line in page.targets(BOTH))
+
+
+def test_a_baseline_that_is_better() -> None:
+    whole_grid({"theseus": 20, "kd": 1})
+    missed = [line.name for line in page.targets(BOTH) if not line.reached]
+    assert missed[0].startswith("share of the predecessor's score kept")
+    assert "theseus - kd, mean over tasks" in missed
+    assert "theseus - kd, SST-2" in missed
+
+
+def test_tables_show_what_there_is() -> None:
+    whole_grid({"theseus": 4, "kd": 20})
+    table = page.scores_table(3, BOTH)
+    assert table[1][:2] == ["predecessor", "96.67"]
+    assert table[2][:2] == ["theseus", "93.33 (93.33 to 93.33)"]
+    assert {len(row) for row in table} == {5}
+    assert page.markdown([["a", "b"], ["c", "d"]]) == "| a | b |\n| --- | ---: |\n| c | d |"
+    against = page.differences_table(3, BOTH)
+    assert [row[0] for row in against[1:]] == [method for method in grid.METHODS if method != "theseus"]
+    assert next(row for row in against if row[0] == "kd")[1].startswith("**+")
+    assert page.compared(2, BOTH) == {}
+    assert page.short_table(BOTH)[1][-1] == ""
+
+
+def test_documents_are_filled_and_outdated_ones_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = tmp_path / "page.md"
+    document.write_text("before\n<!-- glue: one -->\nold\n<!-- glue -->\nafter\n")
+    monkeypatch.setattr(documents, "DOCUMENTS", (document,))
+    tables = {"one": lambda: "| new |"}
+    assert documents.outdated(tables) == [str(document)]
+    documents.write(tables)
+    assert document.read_text() == "before\n<!-- glue: one -->\n\n| new |\n\n<!-- glue -->\nafter\n"
+    assert documents.outdated(tables) == []
+
+
+def test_a_sample_is_drawn_once_and_a_header_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "GLUE", tmp_path / "glue")
+    monkeypatch.setattr(tasks, "HOME", tmp_path / "home")
+    for name in ("SST-2", "CoLA"):
+        (tmp_path / "glue" / name).mkdir(parents=True)
+    rows = [f"text {number}\t{number % 2}" for number in range(50)]
+    (tmp_path / "glue/SST-2/train.tsv").write_text("\n".join(["sentence\tlabel", *rows]) + "\n")
+    few = tasks.GlueTask("SST-2", "sentence", "label", ["accuracy"], 10, sample=20)
+    drawn = Path(few.section()["train"]).read_text().splitlines()
+    assert drawn[0] == "sentence\tlabel"
+    assert len(set(drawn[1:])) == 20
+    assert set(drawn[1:]) < set(rows)
+    Path(few.section()["train"]).unlink()
+    assert Path(few.section()["train"]).read_text().splitlines() == drawn
+    assert few.section()["validation"] == str(tmp_path / "glue/SST-2/dev.tsv")
+    for part in ("train", "dev"):
+        (tmp_path / f"glue/CoLA/{part}.tsv").write_text("gj04\t1\t\tA sentence.\n")
+    section = tasks.TASKS["CoLA"].section()
+    for part in ("train", "validation"):
+        assert Path(section[part]).read_text() == "source\tlabel\tstar\tsentence\ngj04\t1\t\tA sentence.\n"
+
+
+def test_a_cell_from_data_to_record(tmp_path: Path) -> None:
+    folder = tmp_path / "glue" / "RTE"
+    folder.mkdir(parents=True)
+    for name, count in (("train.tsv", 20), ("dev.tsv", 12)):
+        rows = [
+            f"{i}\ta film\tit is {['bad', 'good'][i % 2]}\t{['not_entailment', 'entailment'][i % 2]}"
+            for i in range(count)
+        ]
+        (folder / name).write_text("\n".join(["index\tsentence1\tsentence2\tlabel", *rows]) + "\n")
+    model = save_tiny(tmp_path / "model")
+    variables = {"GLUE_DIR": tmp_path / "glue", "GLUE_HOME": tmp_path / "home", "GLUE_MODEL": model}
+    cell = Cell("main", "RTE", 3, "theseus", 1e-3, 2)
+    for what, file in (({"task": "RTE"}, runner.predecessor_file("RTE")), (vars(cell), runner.file_of(cell))):
+        command = [sys.executable, "-m", "benchmarks.glue.cell", json.dumps(what), str(file)]
+        environment = os.environ | {name: str(value) for name, value in variables.items()}
+        ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert ended.returncode == 0, ended.stderr
+    record = scores.read_cell(cell)
+    assert record["training"]["phases"][0]["name"] == "replacing"
+    assert sum(phase["steps"] for phase in record["training"]["phases"]) == tasks.TASKS["RTE"].steps
+    assert scores.score(cell) == pytest.approx(record["after"]["accuracy"])  # though it was computed apart
+    assert not list((tmp_path / "home" / "cells").rglob("*.safetensors"))
+    assert list(runner.recorded()) == [cell]
