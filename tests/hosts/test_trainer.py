@@ -504,6 +504,7 @@ def test_mistakes_with_the_model(folder: Path, tmp_path: Path) -> None:
         ({"scedule": {"name": "linear"}}, "unknown key 'scedule': did you mean 'schedule'?"),
         ({"training": {"epochs": 1}}, "training is not an option here: the arguments of Trainer say how to train"),
         ({"clip_scope": "all"}, "clip_scope: 'all' cannot be had here: Trainer clips what it trains"),
+        ({"logits_share": 0.5}, "logits_share: cannot be had here, Trainer computes the loss"),
         ({"module_costs": True}, "module_costs: not measured here: use `theseus-plugin compress`"),
         ({"successor_blocks": 0}, "successor_blocks: input should be greater than or equal to 1"),
         ({"schedule": {"name": "linera"}}, "did you mean 'linear'?"),

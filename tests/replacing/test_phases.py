@@ -15,6 +15,7 @@ from theseus_plugin import compress
 from theseus_plugin.replacing.assembly import assemble
 from theseus_plugin.replacing.config import TheseusConfig
 from theseus_plugin.replacing.phases import ReplacingPhase, SuccessorPhase
+from theseus_plugin.training.imitation import Imitation
 from theseus_plugin.training.run import TrainingRun
 from theseus_plugin.training.stepping import Stepper
 
@@ -221,3 +222,46 @@ def test_run_and_loop_agree_on_the_number_of_steps(recipe: dict[str, Any]) -> No
     config = TheseusConfig.model_validate({k: v for k, v in recipe["method"].items() if k != "name"}).training
     run = TrainingRun("x", recipe["predecessor"], recipe["successor"], load_recipe(recipe).create_task(), {}, config)
     assert run.loop().steps == 24
+
+
+class Spoken:
+    """Logits of a model, and its loss on the labels."""
+
+    def __init__(self, model: torch.nn.Module, batch: dict[str, torch.Tensor]) -> None:
+        with torch.no_grad():
+            self.logits = model.eval()(input_ids=batch["input_ids"]).logits
+        self.loss = torch.nn.functional.cross_entropy(self.logits, batch["labels"])
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_the_predecessors_logits_have_their_share_in_the_loss(share: float) -> None:
+    bench = Bench(logits_share=share, temperature=3.0)
+    batch = {"input_ids": torch.randint(5, 20, (4, 9)), "labels": torch.tensor([0, 1, 0, 1])}
+    untouched = AutoModelForSequenceClassification.from_config(tiny_config("bert"))
+    for model in (untouched, bench.assembly.successor):
+        torch.nn.init.normal_(model.classifier.weight, std=1.0)  # logits that differ
+    imitation = Imitation(untouched, shifted=False, temperature=3.0, share=share) if share else None
+    phase = SuccessorPhase(bench.assembly, bench.config, 10, imitation)
+    ours, theirs = Spoken(bench.assembly.successor, batch), Spoken(untouched, batch)
+    p, q = (one.logits.div(3.0).softmax(-1) for one in (theirs, ours))
+    expected = (1 - share) * ours.loss + share * 9 * (p * (p / q).log()).sum(-1).mean()
+    assert phase.loss(batch).item() == pytest.approx(expected.item(), rel=1e-4)
+
+
+def test_the_imitated_predecessor_stays_as_it_was(recipe: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """In both phases, though the successor trains the embeddings it shares with it."""
+    seen: list[dict[str, torch.Tensor]] = []
+    ask = Imitation.ask
+
+    def watched(self: Imitation, batch: Any) -> Any:
+        if not seen or len(seen) < 30:
+            seen.append({name: tensor.clone() for name, tensor in self.model.state_dict().items()})
+        return ask(self, batch)
+
+    monkeypatch.setattr(Imitation, "ask", watched)
+    recipe["method"]["logits_share"] = 0.5
+    compress(recipe)
+    before = load_file(Path(recipe["predecessor"], "model.safetensors"))
+    assert len(seen) > 20
+    for name, tensor in before.items():
+        assert torch.equal(seen[-1][name], tensor)

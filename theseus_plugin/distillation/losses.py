@@ -11,33 +11,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from theseus_plugin.contract import IGNORED
-
-
-def logits_loss(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """Kullback-Leibler divergence of softened distributions, times the squared temperature (Hinton et al. 2015, section
-    2); for one output, that of a regression, the squared distance.
-
-    Args:
-        student: (rows, outputs).
-        teacher: the same shape.
-        temperature: divides both.
-    """
-    if student.shape[-1] == 1:
-        return functional.mse_loss(student.float(), teacher.float())
-    ours = functional.log_softmax(student.float() / temperature, dim=-1)
-    theirs = functional.log_softmax(teacher.float() / temperature, dim=-1)
-    return functional.kl_div(ours, theirs, reduction="batchmean", log_target=True) * temperature**2
-
-
-def asked(logits: Tensor, labels: Tensor, shifted: bool) -> Tensor:
-    """The rows of `logits` that have a label: (rows, outputs). `shifted`: those of the token before it."""
-    if logits.ndim == 2:
-        return logits
-    if shifted:
-        logits, labels = logits[:, :-1], labels[:, 1:]
-    return logits[labels != IGNORED]
-
 
 def patient_loss(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
     """Squared distance of the first token's hidden states, each brought to length 1 (PKD, Sun et al. 2019, equation 7).

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from theseus_plugin.distillation.config import PatientConfig
-from theseus_plugin.distillation.losses import asked, attention_loss, hidden_loss, logits_loss, patient_loss
+from theseus_plugin.distillation.losses import attention_loss, hidden_loss, patient_loss
 from theseus_plugin.distillation.observing import observed, recording_attention
 from theseus_plugin.errors import UserError
 from theseus_plugin.surgery.plan import Plan
+from theseus_plugin.training.imitation import Imitation
 from theseus_plugin.training.phase import Phase
 
 
@@ -39,10 +39,9 @@ class Pair:
         stack = self.plans[0].cut.stack
         return list(stack.blocks(self.student)), list(stack.blocks(self.teacher))
 
-    def ask_teacher(self, batch: Mapping[str, Tensor]) -> Any:
-        """What the teacher, without dropout, makes of a batch."""
-        with torch.no_grad():
-            return self.teacher.eval()(**{name: value for name, value in batch.items() if name != "labels"})
+    def imitation(self, temperature: float, share: float) -> Imitation:
+        """What the student's loss takes from the teacher's logits."""
+        return Imitation(self.teacher, self.shifted, temperature, share)
 
 
 class LogitsPhase(Phase):
@@ -50,20 +49,11 @@ class LogitsPhase(Phase):
 
     def __init__(self, name: str, pair: Pair, temperature: float, teacher_share: float, steps: int) -> None:
         super().__init__(name, pair.student, steps)
-        self.pair = pair
-        self.temperature = temperature
-        self.teacher_share = teacher_share
+        self.imitation = pair.imitation(temperature, teacher_share)
 
     def loss(self, batch: Mapping[str, Tensor]) -> Tensor:
         """The weighted mean of both losses."""
-        ours, theirs = self.model(**batch), self.pair.ask_teacher(batch)
-        return self.combined(ours, theirs, batch["labels"])
-
-    def combined(self, ours: Any, theirs: Any, labels: Tensor) -> Tensor:
-        """The weighted mean of both losses from both models' outputs."""
-        mine, its = (asked(output.logits, labels, self.pair.shifted) for output in (ours, theirs))
-        loss: Tensor = ours.loss.float()
-        return (1 - self.teacher_share) * loss + self.teacher_share * logits_loss(mine, its, self.temperature)
+        return self.imitation.loss(self.model(**batch), self.imitation.ask(batch), batch["labels"])
 
 
 class PatientPhase(LogitsPhase):
@@ -80,10 +70,10 @@ class PatientPhase(LogitsPhase):
         with observed(self.students) as mine:
             ours = self.model(**batch)
         with observed(self.teachers) as seen:
-            theirs = self.pair.ask_teacher(batch)
+            theirs = self.imitation.ask(batch)
         hidden = [[mine.hidden[i], seen.hidden[j]] for i, j in self.followed]
         distance = patient_loss(*zip(*hidden, strict=True)) if hidden else 0.0
-        return self.combined(ours, theirs, batch["labels"]) + self.hidden_weight * distance
+        return self.imitation.loss(ours, theirs, batch["labels"]) + self.hidden_weight * distance
 
 
 class IntermediatePhase(Phase):
@@ -91,17 +81,17 @@ class IntermediatePhase(Phase):
 
     def __init__(self, pair: Pair, steps: int) -> None:
         super().__init__("intermediate distillation", pair.student, steps)
-        self.pair = pair
+        self.imitation = pair.imitation(temperature=1.0, share=1.0)
         self.students, self.teachers = pair.blocks()
         self.followed = last_blocks(pair.plans[0])
 
     def loss(self, batch: Mapping[str, Tensor]) -> Tensor:
         """The sum of the three."""
-        with recording_attention(self.model, self.pair.teacher):
+        with recording_attention(self.model, self.imitation.model):
             with observed(self.students) as ours:
                 self.model(**batch)
             with observed(self.teachers) as theirs:
-                self.pair.ask_teacher(batch)
+                self.imitation.ask(batch)
         tokens = _tokens(batch, ours.embedded[0])
         mine, its = (
             seen.at(places) for seen, places in zip((ours, theirs), zip(*self.followed, strict=True), strict=True)

@@ -187,6 +187,7 @@ def _options(config: ReplaceConfig) -> TheseusConfig:
     options = validate(TheseusConfig, {"training": training, **config.options}, where="options")
     if options.training != training:
         raise UserError("options.training: leave it out, the loop that trains is yours")
-    if options.clip_scope != "trainable" or options.module_costs:
-        raise UserError("options: leave clip_scope and module_costs out, or use `theseus-plugin compress`")
+    for option in ("clip_scope", "module_costs", "logits_share"):
+        if getattr(options, option) != TheseusConfig.model_fields[option].default:
+            raise UserError(f"options.{option}: cannot be had in a loop of yours: use `theseus-plugin compress`")
     return options

@@ -25,6 +25,8 @@ def configuration(options: dict[str, Any]) -> TheseusConfig:
     config = validate(TheseusConfig, options, where="")
     if config.clip_scope != "trainable":
         raise UserError(f"clip_scope: {config.clip_scope!r} cannot be had here: Trainer clips what it trains")
+    if config.logits_share:
+        raise UserError("logits_share: cannot be had here, Trainer computes the loss: use `theseus-plugin compress`")
     if config.module_costs:
         raise UserError("module_costs: not measured here: use `theseus-plugin compress`")
     return config

@@ -69,6 +69,14 @@ class TheseusConfig(Shape):
     predecessor_dropout: bool = Field(
         True, description="Keep the frozen predecessor's dropout active, as the authors do"
     )
+    logits_share: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Beyond the paper: weight in the loss of the distance from the predecessor's logits; the task's"
+        " own loss has the rest",
+    )
+    temperature: float = Field(5.0, gt=0, description="Softens the logits that `logits_share` compares")
     clip_scope: Literal["trainable", "all"] = Field(
         "trainable",
         description="Gradients in the clipping norm; all: frozen weights too, as in the authors' code (slower)",

@@ -2,24 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from theseus_plugin.replacing.assembly import Assembly
 from theseus_plugin.replacing.config import TheseusConfig
 from theseus_plugin.replacing.schedules import rate
 from theseus_plugin.replacing.switch import Switch
+from theseus_plugin.training.imitation import Imitation
 from theseus_plugin.training.phase import Phase
 
 
-class ReplacingPhase(Phase):
-    """p < 1: only the successor blocks train; the rest is frozen and gradients flow through it."""
+class _ImitatingPhase(Phase):
+    """The task's loss, or with `logits_share` its weighted mean with the distance from the predecessor's logits."""
 
-    def __init__(self, assembly: Assembly, config: TheseusConfig, steps: int, total: int) -> None:
+    imitation: Imitation | None
+
+    def loss(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """See `Phase.loss`."""
+        if self.imitation is None:
+            return super().loss(batch)
+        return self.imitation.loss(self.model(**batch), self.imitation.ask(batch), batch["labels"])
+
+
+class ReplacingPhase(_ImitatingPhase):
+    """p < 1: only the successor blocks train; the rest is frozen and gradients flow through it.
+
+    Args:
+        assembly: predecessor and successor.
+        config: the method's options.
+        steps: optimizer steps of this phase.
+        total: optimizer steps of both.
+        imitation: what `logits_share` asks for; None: nothing.
+    """
+
+    def __init__(
+        self, assembly: Assembly, config: TheseusConfig, steps: int, total: int, imitation: Imitation | None = None
+    ) -> None:
         super().__init__("replacing", assembly.predecessor, steps)
+        self.imitation = imitation
         self.assembly = assembly
         self.switch = Switch(assembly.modules, config.training.seed, config.mixing)
         self.config = config
@@ -87,11 +111,14 @@ class ReplacingPhase(Phase):
         return rows
 
 
-class SuccessorPhase(Phase):
-    """p = 1: the stock successor trains, its blocks alone or all of it."""
+class SuccessorPhase(_ImitatingPhase):
+    """p = 1: the stock successor trains, its blocks alone or all of it. The arguments are those of `ReplacingPhase`."""
 
-    def __init__(self, assembly: Assembly, config: TheseusConfig, steps: int) -> None:
+    def __init__(
+        self, assembly: Assembly, config: TheseusConfig, steps: int, imitation: Imitation | None = None
+    ) -> None:
         super().__init__("successor", assembly.successor, steps)
+        self.imitation = imitation
         self.assembly = assembly
         self.config = config
 

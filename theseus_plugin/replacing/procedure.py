@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import torch
+from transformers import PreTrainedModel
 
 from theseus_plugin.contract import Result, Task
 from theseus_plugin.replacing.assembly import Assembly, assemble, cast_frozen
@@ -14,6 +16,7 @@ from theseus_plugin.replacing.phases import ReplacingPhase, SuccessorPhase
 from theseus_plugin.replacing.schedules import replacing_steps
 from theseus_plugin.scale import Scale
 from theseus_plugin.surgery.plan import check_shape, partition_of
+from theseus_plugin.training.imitation import Imitation
 from theseus_plugin.training.run import TrainingRun
 
 
@@ -29,14 +32,15 @@ def compress(predecessor: str, successor: str, task: Task, config: TheseusConfig
     run = TrainingRun("theseus", predecessor, successor, task, {"method": method}, config.training)
     model = run.load_model()
     before = run.evaluate(model)
+    imitation = _imitation(model, task, config)
     assembly = assemble(model, config)
     if run.accelerator.mixed_precision == "bf16" and _only_trains(config):
         cast_frozen(assembly, torch.bfloat16)
 
     loop = run.loop()
     steps = replacing_steps(config.schedule, loop.steps)
-    replacing = ReplacingPhase(assembly, config, steps, loop.steps)
-    following = SuccessorPhase(assembly, config, loop.steps - steps)
+    replacing = ReplacingPhase(assembly, config, steps, loop.steps, imitation)
+    following = SuccessorPhase(assembly, config, loop.steps - steps, imitation)
     outcome = loop.run([replacing, following], lambda: _trained(assembly, config))
 
     details = {
@@ -55,6 +59,15 @@ def compress(predecessor: str, successor: str, task: Task, config: TheseusConfig
             run.console.print("no plot of the modules' costs: pip install 'theseus-plugin[plot]'", markup=False)
 
     return run.publish(assembly.successor, outcome, before, details, plot)
+
+
+def _imitation(predecessor: PreTrainedModel, task: Task, config: TheseusConfig) -> Imitation | None:
+    """A copy of the predecessor to be asked for its logits: its own embeddings and head are lent, and trained."""
+    if not config.logits_share:
+        return None
+    shifted = task.auto_class == "AutoModelForCausalLM"
+    copied = copy.deepcopy(predecessor).requires_grad_(False)
+    return Imitation(copied, shifted, config.temperature, config.logits_share)
 
 
 def _only_trains(config: TheseusConfig) -> bool:
