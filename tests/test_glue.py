@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 from scipy import stats
 from sklearn.metrics import f1_score
 
+from benchmarks.glue import cell as cells
 from benchmarks.glue import documents, grid, page, runner, scores, tasks
 from benchmarks.glue.comparison import Runs, difference, mean_difference, mean_kept
 from benchmarks.glue.grid import Cell
@@ -228,26 +227,47 @@ def test_a_sample_is_drawn_once_and_a_header_is_given(tmp_path: Path, monkeypatc
         assert Path(section[part]).read_text() == "source\tlabel\tstar\tsentence\ngj04\t1\t\tA sentence.\n"
 
 
-def test_a_cell_from_data_to_record(tmp_path: Path) -> None:
+@pytest.fixture
+def rte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A toy task in the place of RTE, a tiny model, and a folder for what is made of them."""
     folder = tmp_path / "glue" / "RTE"
     folder.mkdir(parents=True)
+    kinds = [("bad", "not_entailment"), ("good", "entailment")]
     for name, count in (("train.tsv", 20), ("dev.tsv", 12)):
-        rows = [
-            f"{i}\ta film\tit is {['bad', 'good'][i % 2]}\t{['not_entailment', 'entailment'][i % 2]}"
-            for i in range(count)
-        ]
+        rows = [f"{i}\ta film\tit is {word}\t{label}" for i, (word, label) in enumerate(kinds * count)]
         (folder / name).write_text("\n".join(["index\tsentence1\tsentence2\tlabel", *rows]) + "\n")
-    model = save_tiny(tmp_path / "model")
-    variables = {"GLUE_DIR": tmp_path / "glue", "GLUE_HOME": tmp_path / "home", "GLUE_MODEL": model}
+    home = tmp_path / "home"
+    for module in (tasks, cells):
+        monkeypatch.setattr(module, "HOME", home)
+    monkeypatch.setattr(tasks, "GLUE", tmp_path / "glue")
+    monkeypatch.setattr(cells, "MODEL", str(save_tiny(tmp_path / "model")))
+    return home
+
+
+def test_a_cell_from_data_to_record(rte: Path) -> None:
+    write(runner.predecessor_file("RTE"), cells.fit_predecessor(tasks.TASKS["RTE"]))
     cell = Cell("main", "RTE", 3, "theseus", 1e-3, 2)
-    for what, file in (({"task": "RTE"}, runner.predecessor_file("RTE")), (vars(cell), runner.file_of(cell))):
-        command = [sys.executable, "-m", "benchmarks.glue.cell", json.dumps(what), str(file)]
-        environment = os.environ | {name: str(value) for name, value in variables.items()}
-        ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        assert ended.returncode == 0, ended.stderr
-    record = scores.read_cell(cell)
+    record = cells.run(cell)
+    write(runner.file_of(cell), record)
     assert record["training"]["phases"][0]["name"] == "replacing"
     assert sum(phase["steps"] for phase in record["training"]["phases"]) == tasks.TASKS["RTE"].steps
     assert scores.score(cell) == pytest.approx(record["after"]["accuracy"])  # though it was computed apart
-    assert not list((tmp_path / "home" / "cells").rglob("*.safetensors"))
+    assert not list((rte / "cells").rglob("*.safetensors"))
     assert list(runner.recorded()) == [cell]
+
+
+def test_the_pretrained_encoders_own_blocks_are_fine_tuned(rte: Path) -> None:
+    record = cells.run(Cell("transfer", "RTE", 3, "pretrained", 1e-3, 1))
+    assert record["recipe"]["fit"]["learning_rate"] == 1e-3
+    weights = load_file(rte / "pretrained-3" / "model.safetensors")
+    whole = load_file(Path(cells.MODEL) / "model.safetensors")
+    name = "encoder.layer.2.output.dense.weight"
+    assert np.array_equal(weights[name], whole[f"bert.{name}"])
+    assert not [name for name in weights if "layer.3" in name]
+
+
+def test_a_cell_that_fails_ends_the_run_and_says_where_to_look(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match=r"status 1: see .*cell\.log"):
+        runner.run_one({"task": "no such"}, tmp_path / "cell.json", tmp_path / "cell.log")
+    assert "KeyError: 'no such'" in (tmp_path / "cell.log").read_text()
+    assert not (tmp_path / "cell.json").exists()

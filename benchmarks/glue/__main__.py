@@ -55,6 +55,7 @@ def run(tasks: Sequence[str], jobs: int) -> None:
     run_cells(grid.main(3, tasks, chosen_rate), jobs)
     run_cells(grid.ablations(tasks, chosen_rate), jobs)
     run_cells(grid.main(2, tasks, chosen_rate), jobs)
+    run_cells(grid.transfers(tasks, chosen_rate), jobs)
 
 
 def tables(tasks: Sequence[str]) -> dict[str, Callable[[], str]]:
@@ -62,6 +63,7 @@ def tables(tasks: Sequence[str]) -> dict[str, Callable[[], str]]:
     made: dict[str, Callable[[], page.Table]] = {
         "short": partial(page.short_table, tasks),
         "ablations": partial(page.ablations_table, grid.ABLATED),
+        "transfers": partial(page.transfers_table, tasks),
         "rates": partial(page.rates_table, tasks),
         "again": page.again_table,
     }

@@ -12,20 +12,22 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.glue.grid import Cell
+from benchmarks.glue.grid import SOURCE, TRANSFERRED, Cell
+from benchmarks.glue.scores import chosen_rate
 from benchmarks.glue.tasks import HOME, MODEL, TASKS, GlueTask
 from benchmarks.recording import write_record
 from theseus_plugin import api, load_recipe
-from theseus_plugin.checkpoint import load_model
+from theseus_plugin.checkpoint import load_model, load_tokenizer
 from theseus_plugin.contract import Task
-from theseus_plugin.files import read_json
+from theseus_plugin.files import complete_folder, read_json
 from theseus_plugin.onnx.predict import predict
+from theseus_plugin.surgery.plan import plan_stacks
+from theseus_plugin.surgery.shape import Shape
+from theseus_plugin.surgery.successor import build_successor
 
 DIGITS = 4
 EVALUATIONS = 5
 """In each cell, of which the best one counts, as in the paper."""
-KEPT = ("theseus", "kd", "truncation")
-"""Methods whose first successors stay for the harness and the transfer; all others are 70 MB each."""
 
 
 def fit_predecessor(task: GlueTask) -> dict[str, Any]:
@@ -43,9 +45,9 @@ def fit_predecessor(task: GlueTask) -> dict[str, Any]:
     return {**_kept(result), "answers": answers, "labels": labels}
 
 
-def compress(cell: Cell) -> dict[str, Any]:
-    """Train the successor of a cell, from its last checkpoint if it was interrupted, and say what it predicts."""
-    task, folder = TASKS[cell.task], HOME / "cells" / cell.key
+def run(cell: Cell) -> dict[str, Any]:
+    """Train what a cell says, from its last checkpoint if it was interrupted, and say what it predicts."""
+    task, folder = TASKS[cell.task], folder_of(cell)
     training = {
         "learning_rate": cell.rate,
         "max_steps": task.steps,
@@ -53,19 +55,38 @@ def compress(cell: Cell) -> dict[str, Any]:
         "seed": cell.seed,
         "resume": True,
     }
-    recipe = load_recipe(
-        {
-            "predecessor": str(task.predecessor),
-            "successor": str(folder),
-            "task": task.section(),
-            "method": {**cell.method, "training": training},
-        }
-    )
-    result = _result(folder) or api.compress(recipe)
+    if cell.suite == "transfer":
+        content = {"model": _source(cell), "predecessor": str(folder), "fit": training}
+    else:
+        method = {**cell.method, "training": training}
+        content = {"predecessor": str(task.predecessor), "successor": str(folder), "method": method}
+    recipe = load_recipe({**content, "task": task.section()})
+    train = api.fit if cell.suite == "transfer" else api.compress
+    result = _result(folder) or train(recipe)
     answers, _ = _answers(str(folder), recipe.create_task())
-    if cell.seed != 1 or cell.variant not in KEPT:
+    if not (cell.suite == "main" and cell.seed == 1 and cell.variant in TRANSFERRED):  # all others are 70 MB each
         shutil.rmtree(folder)
     return {"cell": vars(cell), **_kept(result), "answers": answers}
+
+
+def folder_of(cell: Cell) -> Path:
+    """Where the model of a cell is written."""
+    return HOME / "cells" / cell.key
+
+
+def _source(cell: Cell) -> str:
+    """What a transfer starts from: the first successor of the source task, or a cut of the pretrained encoder."""
+    if cell.variant != "pretrained":
+        return str(folder_of(Cell("main", SOURCE, cell.blocks, cell.variant, chosen_rate(SOURCE, cell.variant), 1)))
+    folder = HOME / f"pretrained-{cell.blocks}"
+    if not folder.exists():
+        model = str(load_recipe({"model": MODEL}).model)
+        encoder = load_model(model, "AutoModel")
+        plans = plan_stacks(encoder, Shape(successor_blocks=cell.blocks))
+        with complete_folder(folder) as partial:
+            build_successor(encoder, [plan.cut for plan in plans]).save_pretrained(partial)
+            load_tokenizer(model).save_pretrained(partial)
+    return str(folder)
 
 
 def _answers(folder: str, task: Task) -> tuple[str, str]:
@@ -97,7 +118,7 @@ def _kept(result: Mapping[str, Any]) -> dict[str, Any]:
 
 if __name__ == "__main__":
     given = json.loads(sys.argv[1])
-    record = fit_predecessor(TASKS[given["task"]]) if len(given) == 1 else compress(Cell(**given))
+    record = fit_predecessor(TASKS[given["task"]]) if len(given) == 1 else run(Cell(**given))
     target = Path(sys.argv[2])
     target.parent.mkdir(parents=True, exist_ok=True)
     write_record(target, record)

@@ -36,12 +36,17 @@ ABLATIONS: dict[str, dict[str, Any]] = {
 }
 """What the paper varies, and what we decided: one option of `theseus` each."""
 ABLATED = ("MRPC", "SST-2")
+SOURCE = "SST-2"
+"""The task whose successors are fine-tuned on the others: the one with the most examples, as MNLI in the paper."""
+TRANSFERRED = ("theseus", "truncation", "kd", "pretrained")
+"""Methods whose successors on `SOURCE` are taken; `pretrained`: the first blocks of the encoder, which saw no task."""
 RATES = (1e-4, 2e-4)
 """Learning rates that are searched, for every method alike: at half the depth, with the first seed."""
 SEEDS = {"SST-2": 3}
 """Seeds by task, where they are not `DEFAULT_SEEDS`."""
 DEFAULT_SEEDS = 5
-ABLATION_SEEDS = 3
+FEWER_SEEDS = 3
+"""Of ablations and transfers."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ class Cell:
     task: str
     blocks: int
     variant: str
-    """A name in `METHODS` or `ABLATIONS`."""
+    """A name in `METHODS`, `ABLATIONS` or `TRANSFERRED`, as the suite is."""
     rate: float
     """The learning rate."""
     seed: int
@@ -93,6 +98,13 @@ def cells_of(blocks: int, task: str, method: str, rate: float) -> list[Cell]:
 
 def ablations(tasks: Sequence[str], chosen: Chosen) -> Iterator[Cell]:
     """Every ablation on the tasks that the paper's are shown on here."""
-    for seed, variant, task in product(range(1, 1 + ABLATION_SEEDS), ABLATIONS, tasks):
+    for seed, variant, task in product(range(1, 1 + FEWER_SEEDS), ABLATIONS, tasks):
         if task in ABLATED:
             yield Cell("ablations", task, 3, variant, chosen(task, "theseus"), seed)
+
+
+def transfers(tasks: Sequence[str], chosen: Chosen) -> Iterator[Cell]:
+    """Every successor of `SOURCE` that is taken, fine-tuned on the other tasks, with the learning rate of `theseus`."""
+    for seed, variant, task in product(range(1, 1 + FEWER_SEEDS), TRANSFERRED, tasks):
+        if task != SOURCE:
+            yield Cell("transfer", task, 3, variant, chosen(task, "theseus"), seed)

@@ -63,7 +63,7 @@ def ablated(tasks: Sequence[str]) -> dict[str, list[tuple[Runs, Runs]]]:
     """Per variant and task the runs, and those of the default with the same seeds; the default itself comes first."""
     result: dict[str, list[tuple[Runs, Runs]]] = {}
     for task in tasks:
-        seeds = range(1, 1 + grid.ABLATION_SEEDS)
+        seeds = range(1, 1 + grid.FEWER_SEEDS)
         rate = chosen_rate(task, "theseus")
         default = Runs([Cell("main", task, 3, "theseus", rate, seed) for seed in seeds])
         result.setdefault("default", []).append((default, default))
@@ -72,6 +72,27 @@ def ablated(tasks: Sequence[str]) -> dict[str, list[tuple[Runs, Runs]]]:
             if all(file_of(cell).exists() for cell in cells):
                 result.setdefault(variant, []).append((Runs(cells), default))
     return {variant: runs for variant, runs in result.items() if len(runs) == len(tasks)}
+
+
+def transfers_table(tasks: Sequence[str]) -> Table:
+    """Successors of the source task fine-tuned on the others, against the encoder's own blocks fine-tuned there."""
+    targets = [task for task in tasks if task != grid.SOURCE]
+    rows = [
+        [f"from {grid.SOURCE}", *(f"{task}: {what}" for task in targets for what in ("score", "against pretrained"))]
+    ]
+    cells = list(grid.transfers(tasks, chosen_rate))
+    runs = {
+        (variant, task): Runs([cell for cell in cells if (cell.variant, cell.task) == (variant, task)])
+        for variant in grid.TRANSFERRED
+        for task in targets
+    }
+    for variant in grid.TRANSFERRED:
+        row = [variant]
+        for task in targets:
+            ours, plain = runs[variant, task], runs["pretrained", task]
+            row += [_score(ours), "" if ours is plain else _difference(*difference(ours, plain))]
+        rows.append(row)
+    return rows
 
 
 def targets(tasks: Sequence[str]) -> Iterator[Figure]:
