@@ -2,6 +2,7 @@
 
     python -m benchmarks.glue                   # run what is missing: predecessors, the search, the comparison, ...
     python -m benchmarks.glue --tasks RTE CoLA  # other tasks of GLUE, for whoever has them
+    python -m benchmarks.glue --harness         # latency and bytes of what was trained; nothing else may run
     python -m benchmarks.glue --write           # bring the tables and plots of the documents up to date
     python -m benchmarks.glue --check           # recompute every figure from the committed records
     python -m benchmarks.glue --again           # run a cell anew that is drawn at random: does it land in its interval?
@@ -18,7 +19,7 @@ from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
 
-from benchmarks.glue import documents, grid, page, plots
+from benchmarks.glue import documents, grid, harness, page, plots
 from benchmarks.glue.again import run_again
 from benchmarks.glue.runner import fit_predecessors, run_cells
 from benchmarks.glue.scores import chosen_rate
@@ -36,12 +37,15 @@ def main() -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--write", action="store_true", help="write the tables and plots of the documents")
     what.add_argument("--check", action="store_true", help="exit 1 where a target is missed or a document is outdated")
+    what.add_argument("--harness", action="store_true", help="measure latency and bytes of successors")
     what.add_argument("--again", action="store_true", help="run a cell anew, drawn at random")
     arguments = parser.parse_args()
     if arguments.check:
         check(arguments.tasks)
     elif arguments.write:
         write(arguments.tasks)
+    elif arguments.harness:
+        harness.measure()
     elif arguments.again:
         run_again()
     else:
@@ -70,7 +74,8 @@ def tables(tasks: Sequence[str]) -> dict[str, Callable[[], str]]:
     for blocks in (3, 2):
         made[f"scores-{blocks}"] = partial(page.scores_table, blocks, tasks)
         made[f"differences-{blocks}"] = partial(page.differences_table, blocks, tasks)
-    return {name: cache(lambda table=table: page.markdown(table())) for name, table in made.items()}
+    texts = {name: cache(lambda table=table: page.markdown(table())) for name, table in made.items()}
+    return {**texts, "harness": cache(harness.table)}
 
 
 def write(tasks: Sequence[str]) -> None:

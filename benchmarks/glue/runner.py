@@ -36,6 +36,11 @@ def again_file() -> Path:
     return RESULTS / "again.json"
 
 
+def bench_file() -> Path:
+    """The record of the harness."""
+    return RESULTS / "bench.json"
+
+
 def recorded() -> Iterator[Cell]:
     """Every cell that has a record."""
     for file in sorted(RESULTS.glob("*/*/*.json")):
