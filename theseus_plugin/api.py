@@ -154,6 +154,23 @@ def bench(
     return kept[0]
 
 
+def attack(models: Sequence[str], task: RecipeLike | None = None, **options: Any) -> dict[str, Any]:
+    """Attack text classifiers with BERT-ATTACK: the evaluator `bert-attack` alone.
+
+    Args:
+        models: as for `bench`.
+        task: as for `bench`.
+        options: fields of `theseus_plugin.attack.config.AttackConfig`; `mlm` must be given.
+
+    Returns:
+        As `bench`; the figures of a model are under `bert-attack`.
+
+    Raises:
+        UserError: as `bench`.
+    """
+    return bench(models, task, {"bert-attack": options})
+
+
 def _evaluator(name: str, options: dict[str, Any], shared: Mapping[str, Any]) -> Evaluator:
     """An evaluator with its own options, and those of the shared ones that were given and that it has."""
     known = registry.load("evaluator", name).Config.model_json_schema().get("properties", {})

@@ -235,6 +235,38 @@ def bench(
 
 
 @app.command()
+@click.argument("models", metavar="MODEL...", nargs=-1, required=True)
+@click.option("--mlm", required=True, metavar="CHECKPOINT", help="Masked language model that proposes words.")
+@task_option
+@click.option("--samples", type=int, help="Validation examples to attack.  [default: 500]")
+@click.option("--output", metavar="FOLDER", help="Write every attacked example, and a page that shows them.")
+@click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Any option, as max_changed=0.2.")
+@click.option("--device", type=click.Choice(["cpu", "cuda", "tensorrt"]), help="Where to run them.  [default: cpu]")
+@click.option("--threads", type=int, help="Threads.  [default: all usable cores]")
+@as_json_option
+def attack(models: Sequence[str], task: str | None, overrides: Sequence[str], as_json: bool, **options: Any) -> None:
+    """Attack text classifiers with BERT-ATTACK: how many examples are misled, by changing how many words.
+
+    MODEL is a checkpoint, an ONNX folder or file.
+    """
+    from theseus_plugin import api
+    from theseus_plugin.recipe import override
+
+    given = {name: value for name, value in options.items() if value is not None}
+    record = api.attack(models, task, **override(given, overrides))
+    if as_json:
+        _print_json(record)
+        return
+    from rich.console import Console
+
+    from theseus_plugin.attack.shown import table
+
+    Console().print(table(record["models"]))
+    if "output" in given:
+        click.echo(f"examples: {given['output']}")
+
+
+@app.command()
 @click.argument("output", metavar="OUT.json")
 @as_json_option
 def olive_config(output: str, as_json: bool) -> None:
