@@ -1,0 +1,95 @@
+"""Is a successor as robust as its predecessor, and how fast is the attack.
+
+    python -m benchmarks.attack            # train what is attacked, attack it; about two hours on 2 cores
+    python -m benchmarks.attack --check    # the committed figures beside what they should reach
+
+500 validation examples of the film reviews and of SST-2; predecessor, `theseus` successor, that one in 8 bits, `kd`
+successor of the same size. What has a record is not done again. Records: `benchmarks/results/attack/`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks.attack.models import TASKS_ATTACKED, AttackedTask, attacked, masked_lm, perplexity
+from benchmarks.glue.tasks import MODEL
+from benchmarks.recording import write_record
+from benchmarks.targets import Figure
+from theseus_plugin import api
+from theseus_plugin.attack.shown import FIGURES
+from theseus_plugin.files import read_json
+from theseus_plugin.recipe import load_recipe
+
+RESULTS = Path(__file__).parents[1] / "results" / "attack"
+SAMPLES = 500
+
+
+def main() -> None:
+    """Run what has no record, then print every figure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="exit 1 where a figure falls short of its target")
+    arguments = parser.parse_args()
+    if not arguments.check:
+        RESULTS.mkdir(parents=True, exist_ok=True)
+        for task in TASKS_ATTACKED.values():
+            if not (file := _file(task.name)).exists():
+                write_record(file, robustness(task))
+    records = {name: read_json(_file(name)) for name in TASKS_ATTACKED if _file(name).exists()}
+    for name, record in records.items():
+        print(f"## {name}\n\n{table(record)}\n")  # noqa: T201
+    lines = [line for name, record in records.items() for line in targets(name, record)]
+    for line in lines:
+        print(line.text)  # noqa: T201
+    if arguments.check and not (lines and all(line.reached for line in lines)):
+        sys.exit(1)
+
+
+def robustness(task: AttackedTask) -> dict[str, Any]:
+    """All models of a task under the same attack on the same examples."""
+    models, mlm = attacked(task), masked_lm(task)
+    options = {"mlm": str(mlm), "samples": SAMPLES, "sentence_encoder": str(load_recipe({"model": MODEL}).model)}
+    record = api.attack([str(folder) for folder in models.values()], {"task": dict(task.section())}, **options)
+    return {**record, "names": list(models), "masked_lm_perplexity": perplexity(task)}
+
+
+def table(record: dict[str, Any]) -> str:
+    """The figures in Markdown, a row per model."""
+    rows = [["model", *(heading for heading, _, _ in FIGURES.values())]]
+    for name, model in zip(record["names"], record["models"], strict=True):
+        rows.append([name, *(_cell(model["bert-attack"], figure) for figure in FIGURES)])
+    lines = [rows[0], ["---", *["---:"] * len(FIGURES)], *rows[1:]]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def targets(name: str, record: dict[str, Any]) -> Iterator[Figure]:
+    """Whether the successor is as robust as its predecessor, as far as the intervals tell."""
+    by_name = dict(zip(record["names"], (model["bert-attack"] for model in record["models"]), strict=True))
+    figure = "attacked_accuracy"
+    before = by_name["predecessor"]["intervals"][figure]
+    for successor in ("theseus", "theseus-int8"):
+        after = by_name[successor]["intervals"][figure]
+        value = f"{_cell(by_name[successor], figure)}, predecessor {_cell(by_name['predecessor'], figure)}"
+        yield Figure(
+            f"{name}: accuracy of {successor} under attack",
+            value,
+            "not clearly below the predecessor's",
+            after[1] >= before[0],
+        )
+
+
+def _cell(figures: dict[str, Any], name: str) -> str:
+    _, factor, template = FIGURES[name]
+    low, high = figures["intervals"][name]
+    return f"{factor * figures[name]:{template}} ({factor * low:{template}} to {factor * high:{template}})"
+
+
+def _file(task: str) -> Path:
+    return RESULTS / f"{task}.json"
+
+
+if __name__ == "__main__":
+    main()
