@@ -1,0 +1,69 @@
+"""Instances as token ids: every text is tokenised once, and instances are put together of the pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from theseus_plugin.errors import UserError
+from theseus_plugin.tasks.relations.text import Instance
+
+_CONTEXT = "Context:"
+
+
+class Encoder:
+    """Puts instances together as the tokenizer would encode their two texts.
+
+    What stands around a pair, such as [CLS] and [SEP], and the types of its tokens are read off an example. A question
+    that alone is longer than `max_length` is kept whole: it is for the model to refuse it.
+
+    Args:
+        tokenizer: a fast one.
+        max_length: in tokens. Whole steps of a path are left out at its end until the rest fits; the question never is.
+
+    Raises:
+        UserError: the tokenizer cannot encode pairs.
+    """
+
+    def __init__(self, tokenizer: Any, max_length: int) -> None:
+        self._tokenizer, self._max_length = tokenizer, max_length
+        self._known: dict[str, list[int]] = {}
+        self.truncated = 0
+        """Instances of which steps were left out."""
+        encoded = tokenizer("a", "b")
+        places = [at for at, side in enumerate(encoded.sequence_ids(0)) if side is not None]
+        if len(places) != 2:
+            raise UserError("this tokenizer does not encode pairs of texts as one input: choose another checkpoint")
+        first, second = places
+        ids = encoded["input_ids"]
+        self._around = ids[:first], ids[first + 1 : second], ids[second + 1 :]
+        types = encoded.get("token_type_ids")
+        self._types = None if types is None else (types[first], types[first + 1 : second], types[second], types[-1])
+
+    def encode(self, instance: Instance) -> dict[str, list[int]]:
+        """Inputs as the model takes them, unpadded."""
+        before, between, after = self._around
+        question = self._ids(instance.question, begins=True)
+        context = list(self._ids(_CONTEXT, begins=True))
+        room = self._max_length - len(before) - len(question) - len(between) - len(after)
+        for step in instance.context:
+            ids = self._ids(step, begins=False)
+            if len(context) + len(ids) > room:
+                self.truncated += 1
+                break
+            context += ids
+        input_ids = [*before, *question, *between, *context, *after]
+        features = {"input_ids": input_ids, "attention_mask": [1] * len(input_ids)}
+        if self._types is not None:
+            first, middle, second, last = self._types
+            features["token_type_ids"] = [
+                *[first] * (len(before) + len(question)), *middle, *[second] * len(context), *[last] * len(after)
+            ]  # fmt: skip
+        return features
+
+    def _ids(self, text: str, begins: bool) -> Sequence[int]:
+        """Of a text at the beginning of its side, or after a space."""
+        key = text if begins else f" {text}"
+        if key not in self._known:
+            self._known[key] = self._tokenizer(key, add_special_tokens=False)["input_ids"]
+        return self._known[key]
