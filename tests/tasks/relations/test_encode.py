@@ -6,6 +6,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from tests.tiny import save_tiny
+from theseus_plugin.errors import UserError
 from theseus_plugin.tasks.relations.encode import Encoder
 from theseus_plugin.tasks.relations.text import Instance
 
@@ -24,18 +25,20 @@ def test_the_pieces_are_what_the_tokenizer_makes_of_the_whole(tokenizer: AutoTok
     expected = tokenizer(*INSTANCE.texts)
     encoder = Encoder(tokenizer, 500)
     for _ in range(2):  # the second time from what is kept
-        found = encoder.encode(INSTANCE)
+        found, cut = encoder.encode(INSTANCE)
+        assert not cut
         assert found == {name: list(expected[name]) for name in found}
-    assert set(found) == set(expected)
-    assert encoder.truncated == 0
+    assert set(found) == set(expected) == set(encoder.names)
 
 
 def test_whole_steps_are_left_out_and_never_the_question(tokenizer: AutoTokenizer) -> None:
     whole = len(tokenizer(*INSTANCE.texts)["input_ids"])
-    for length in range(whole - 1, 10, -1):
-        encoder = Encoder(tokenizer, length)
-        found = encoder.encode(INSTANCE)
-        assert encoder.truncated == 1
+    bare = len(tokenizer(*Instance(INSTANCE.question, ()).texts)["input_ids"])
+    with pytest.raises(UserError, match="do not hold the question"):
+        Encoder(tokenizer, bare - 1).encode(INSTANCE)
+    for length in range(whole - 1, bare - 1, -1):
+        found, cut = Encoder(tokenizer, length).encode(INSTANCE)
+        assert cut
         kept = next(
             count
             for count in (2, 1, 0)

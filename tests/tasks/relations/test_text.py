@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from theseus_plugin.errors import UserError
-from theseus_plugin.tasks.relations.graph import Graph
+from theseus_plugin.tasks.relations.graph import Graph, Triple
 from theseus_plugin.tasks.relations.negatives import Negatives
 from theseus_plugin.tasks.relations.paths import Paths, neighbourhood
 from theseus_plugin.tasks.relations.text import Names, instances
@@ -47,30 +47,33 @@ def test_a_file_of_names_that_is_none(tmp_path: Path) -> None:
         Names.read(None, str(tmp_path / "nowhere"))
 
 
-HAND = Graph.of([("a", "r", "b"), ("b", "r", "c"), ("c", "r", "d"), ("a", "s", "c"), ("x", "r", "y")])
+def true_facts() -> list[Triple]:
+    return [("a", "r", "b"), ("b", "r", "c"), ("c", "r", "d"), ("a", "s", "c"), ("x", "r", "y")]
 
 
-def named(facts: list[tuple[int, int, int]]) -> set[str]:
-    return {f"{HAND.names[head]} {HAND.relation_names[relation]} {HAND.names[tail]}" for head, relation, tail in facts}
+HAND = Graph.of(true_facts())
 
 
 def test_negatives_are_the_ones_listed_by_hand() -> None:
-    fact = tuple(HAND.facts[0].tolist())
-    found = Negatives(HAND, 0).of(fact, 10)
-    assert named(found) == {"a r c", "a r d", "c r b", "d r b"}
+    found = Negatives(HAND, 0).of(("a", "r", "b"), 10)
+    assert set(found) == {("a", "r", "c"), ("a", "r", "d"), ("c", "r", "b"), ("d", "r", "b")}
+    assert ("a", "r", "d") not in Negatives(HAND, 0, [("a", "r", "d")]).of(("a", "r", "b"), 10)
 
 
 def test_negatives_are_near_false_and_drawn_once() -> None:
-    draws = Negatives(HAND, 0)
-    all_drawn = [one for fact in HAND.facts.tolist() for one in draws.of(tuple(fact), 2)]
-    assert len(set(all_drawn)) == len(all_drawn)
-    assert not set(all_drawn) & set(map(tuple, HAND.facts.tolist()))
-    for head, _, tail in all_drawn:
-        assert tail in neighbourhood(HAND, head, steps=6)
-    again, other = Negatives(HAND, 0), Negatives(HAND, 1)
-    assert [one for fact in HAND.facts.tolist() for one in again.of(tuple(fact), 2)] == all_drawn
-    assert [one for fact in HAND.facts.tolist() for one in other.of(tuple(fact), 2)] != all_drawn
+    def drawn(seed: int) -> list[Triple]:
+        draws = Negatives(HAND, seed)
+        return [one for fact in true_facts() for one in draws.of(fact, 2)]
+
+    found = drawn(0)
+    assert len(set(found)) == len(found) > 4
+    assert not set(found) & set(true_facts())
+    for head, _, tail in found:
+        assert HAND.entities[tail] in neighbourhood(HAND, HAND.entities[head], steps=6)
+    assert drawn(0) == found
+    assert drawn(1) != found
 
 
-def test_a_fact_apart_has_no_negatives() -> None:
-    assert Negatives(HAND, 0).of(tuple(HAND.facts[4].tolist()), 10) == []
+def test_a_fact_apart_or_of_strangers_has_no_negatives() -> None:
+    assert Negatives(HAND, 0).of(("x", "r", "y"), 10) == []
+    assert Negatives(HAND, 0).of(("a", "r", "nobody"), 10) == []

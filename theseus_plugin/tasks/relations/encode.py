@@ -14,8 +14,7 @@ _CONTEXT = "Context:"
 class Encoder:
     """Puts instances together as the tokenizer would encode their two texts.
 
-    What stands around a pair, such as [CLS] and [SEP], and the types of its tokens are read off an example. A question
-    that alone is longer than `max_length` is kept whole: it is for the model to refuse it.
+    What stands around a pair, such as [CLS] and [SEP], and the types of its tokens are read off an example.
 
     Args:
         tokenizer: a fast one.
@@ -28,8 +27,6 @@ class Encoder:
     def __init__(self, tokenizer: Any, max_length: int) -> None:
         self._tokenizer, self._max_length = tokenizer, max_length
         self._known: dict[str, list[int]] = {}
-        self.truncated = 0
-        """Instances of which steps were left out."""
         encoded = tokenizer("a", "b")
         places = [at for at, side in enumerate(encoded.sequence_ids(0)) if side is not None]
         if len(places) != 2:
@@ -40,16 +37,30 @@ class Encoder:
         types = encoded.get("token_type_ids")
         self._types = None if types is None else (types[first], types[first + 1 : second], types[second], types[-1])
 
-    def encode(self, instance: Instance) -> dict[str, list[int]]:
-        """Inputs as the model takes them, unpadded."""
+    @property
+    def names(self) -> list[str]:
+        """Of the inputs."""
+        return ["input_ids", "attention_mask", *(["token_type_ids"] if self._types is not None else [])]
+
+    def encode(self, instance: Instance) -> tuple[dict[str, list[int]], bool]:
+        """Inputs as the model takes them, unpadded, and whether steps were left out.
+
+        Raises:
+            UserError: the question alone is too long.
+        """
         before, between, after = self._around
         question = self._ids(instance.question, begins=True)
         context = list(self._ids(_CONTEXT, begins=True))
         room = self._max_length - len(before) - len(question) - len(between) - len(after)
+        if len(context) > room:
+            raise UserError(
+                f"max_length: {self._max_length} tokens do not hold the question {instance.question!r}: allow more"
+            )
+        cut = False
         for step in instance.context:
             ids = self._ids(step, begins=False)
             if len(context) + len(ids) > room:
-                self.truncated += 1
+                cut = True
                 break
             context += ids
         input_ids = [*before, *question, *between, *context, *after]
@@ -59,7 +70,7 @@ class Encoder:
             features["token_type_ids"] = [
                 *[first] * (len(before) + len(question)), *middle, *[second] * len(context), *[last] * len(after)
             ]  # fmt: skip
-        return features
+        return features, cut
 
     def _ids(self, text: str, begins: bool) -> Sequence[int]:
         """Of a text at the beginning of its side, or after a space."""

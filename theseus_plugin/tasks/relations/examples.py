@@ -1,0 +1,91 @@
+"""From facts to examples, which go to disk as they are made: there can be hundreds of thousands of them."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import datasets
+
+from theseus_plugin.contract import Features
+from theseus_plugin.tasks.relations.encode import Encoder
+from theseus_plugin.tasks.relations.graph import Graph, Triple
+from theseus_plugin.tasks.relations.negatives import Negatives
+from theseus_plugin.tasks.relations.paths import Paths
+from theseus_plugin.tasks.relations.text import Names, instances
+
+FALSE, TRUE = 0, 1
+_CUT = "cut"
+"""The column that tells whether steps were left out."""
+Judged = tuple[Triple, list[Triple]]
+"""A true fact, and the false ones that were made of it."""
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Makes examples: one for each of some facts and each of its first paths."""
+
+    graph: Graph
+    names: Names
+    encoder: Encoder
+    paths: int
+    """Of each fact, the shortest first."""
+
+    def examples(self, judged: Judged) -> Iterator[Features]:
+        """Of a true fact and of the false ones made of it. No path uses the true one, theirs neither. Of a fact between
+        entities that nothing else joins there is none, and only the first false one is taken then.
+        """
+        fact, false = judged
+        without = self.graph.number(fact)
+        own = list(self._of(fact, TRUE, without))
+        yield from own
+        for one in false if own else false[:1]:
+            yield from self._of(one, FALSE, without)
+
+    def _of(self, fact: Triple, label: int, without: int | None) -> Iterator[Features]:
+        head, tail = (self.graph.entities.get(entity) for entity in (fact[0], fact[2]))
+        if head is None or tail is None:
+            return
+        found = Paths(self.graph, head, without).to(tail).paths[: self.paths]
+        for one in instances(self.graph, self.names, fact, found):
+            features, cut = self.encoder.encode(one)
+            yield {**features, "labels": label, _CUT: cut}
+
+
+def judge(graph: Graph, facts: Sequence[Triple], count: int, seed: int) -> list[Judged]:
+    """Every fact with up to `count` false ones, none of which is in the graph, among the facts, or drawn twice."""
+    draws = Negatives(graph, seed, facts)
+    return [(fact, draws.of(fact, count)) for fact in facts]
+
+
+def stored(maker: Maker, judged: Sequence[Judged], folder: str, processes: int | None) -> tuple[datasets.Dataset, int]:
+    """The examples of all facts in their order, in a file of `folder` that is read where it is needed, and how many of
+    them were cut.
+
+    Args:
+        maker: makes them.
+        judged: facts.
+        folder: to write into.
+        processes: that make them; None: one.
+    """
+
+    def make(judged: Sequence[Judged], maker: Maker) -> Iterator[Features]:
+        for one in judged:
+            yield from maker.examples(one)
+
+    whole, flag = datasets.Value("int64"), datasets.Value("bool")
+    inputs = {name: datasets.List(datasets.Value("int32")) for name in maker.encoder.names}
+    made = datasets.Dataset.from_generator(
+        make,
+        features=datasets.Features({**inputs, "labels": whole, _CUT: flag}),
+        gen_kwargs={"judged": list(judged), "maker": maker},
+        cache_dir=folder,
+        num_proc=processes,
+    )
+    return made.remove_columns(_CUT), sum(made[_CUT])
+
+
+def new_folder() -> tempfile.TemporaryDirectory[str]:
+    """A folder that goes with the object."""
+    return tempfile.TemporaryDirectory(prefix="relations-")

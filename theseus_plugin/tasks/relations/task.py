@@ -1,0 +1,95 @@
+"""The task of judging facts of a knowledge graph by the paths between their entities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from theseus_plugin.contract import Task, TaskData
+from theseus_plugin.errors import UserError
+from theseus_plugin.validation import Options
+
+CLASSES = ("false", "true")
+
+
+class RelationsOptions(Options):
+    """Options of `relations`; the defaults are BERTRL's."""
+
+    train: str = Field(description="File of the graph's facts: head, relation and tail, separated by tabs.")
+    validation: str | None = Field(None, description="File of facts that are not in the graph, to judge.")
+    entities: str | None = Field(None, description="File of an entity's name and its text, separated by a tab.")
+    relations: str | None = Field(None, description="File of a relation's name and its text, separated by a tab.")
+    negatives: int = Field(10, ge=0, description="False facts made of each true one to train on.")
+    validation_negatives: int = Field(1, ge=0, description="The same of the validation facts.")
+    paths: int = Field(3, ge=1, description="Paths of each fact, one example each, the shortest first.")
+    max_length: int = Field(128, ge=16, description="In tokens; whole steps of a path are left out beyond it.")
+    seed: int = Field(0, ge=0, description="Of the false facts.")
+    processes: int | None = Field(None, ge=1, description="Processes that find paths; default: one.")
+    metrics: list[Literal["accuracy", "f1", "matthews"]] = Field(
+        ["accuracy"], min_length=1, description="As of text-classification; the first one chooses the best checkpoint."
+    )
+
+
+class Relations(Task):
+    """True or false, of a fact and one path (BERTRL, Zha et al., AAAI 2022)."""
+
+    name = "relations"
+    summary = "judge facts of a knowledge graph by the paths between their entities (BERTRL), from TSV files"
+    auto_class = "AutoModelForSequenceClassification"
+    Config = RelationsOptions
+    config: RelationsOptions
+
+    def __init__(self, config: RelationsOptions) -> None:
+        self.config = config
+
+    def load(
+        self, checkpoint: str, splits: Sequence[str] = ("train", "validation"), new_head: bool = False
+    ) -> TaskData:
+        """See `Task.load`.
+
+        Raises:
+            UserError: a file that is missing or malformed, no example in a split, or a head of other classes.
+        """
+        from theseus_plugin.checkpoint import load_config, load_tokenizer
+        from theseus_plugin.tasks.heads import classes_of, classifier
+        from theseus_plugin.tasks.metrics import scorer
+        from theseus_plugin.tasks.relations.encode import Encoder
+        from theseus_plugin.tasks.relations.examples import Maker, judge, new_folder, stored
+        from theseus_plugin.tasks.relations.graph import Graph, read_triples
+        from theseus_plugin.tasks.relations.text import Names
+        from theseus_plugin.tasks.tokens import Padding, longest_input
+
+        config, tokenizer = load_config(checkpoint), load_tokenizer(checkpoint)
+        if not new_head and len(names := classes_of(config, checkpoint)) != len(CLASSES):
+            raise UserError(f"{checkpoint}: its head has {len(names)} classes, a fact is false or true: choose another")
+        length = min(self.config.max_length, longest_input(tokenizer, config))
+        graph = Graph.of(read_triples(self.config.train), self.config.train)
+        texts = Names.read(self.config.entities, self.config.relations)
+        found, truncated = {}, {}
+        folder = new_folder()  # removed on return: what is open in it stays readable, and goes when it is closed
+        for split in splits:
+            facts = read_triples(self._file(split))
+            count = self.config.negatives if split == "train" else self.config.validation_negatives
+            maker = Maker(graph, texts, Encoder(tokenizer, length), self.config.paths)
+            judged = judge(graph, facts, count, self.config.seed)
+            if not any(True for one in judged for _ in maker.examples(one)):  # looks at the first example only
+                raise UserError(f"{self._file(split)}: no fact there whose entities a path joins: nothing to judge")
+            place = f"{folder.name}/{split}"
+            found[split], truncated[split] = stored(maker, judged, place, self.config.processes)
+        return TaskData(
+            splits=found,
+            collate=Padding.of(tokenizer, "int64"),
+            score=scorer(self.config.metrics),
+            metric=self.config.metrics[0],
+            head=classifier(CLASSES),
+            truncated=truncated,
+            max_length=length,
+        )
+
+    def _file(self, split: str) -> str:
+        given: str | None = getattr(self.config, split)
+        if given is None:
+            raise UserError(f"task relations: no {split} facts: give the file as `{split}`")
+        return given
