@@ -84,3 +84,11 @@ def test_every_tested_version_is_within_the_stated_range() -> None:
     for text in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]:
         requirement = Requirement(text)
         assert pins[requirement.name] in requirement.specifier, text
+
+
+def test_no_module_hides_a_function_of_the_package() -> None:
+    """An imported submodule becomes an attribute of its package, in the place of what has the same name."""
+    import theseus_plugin
+
+    modules = {path.stem for path in Path(theseus_plugin.__file__).parent.iterdir()}
+    assert not modules & set(theseus_plugin.__all__)

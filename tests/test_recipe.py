@@ -59,7 +59,10 @@ def test_mistakes_name_the_file_the_key_and_the_remedy(
         ({"sucessor_phase": "all"}, "unknown key 'method.sucessor_phase': did you mean 'successor_phase'?"),
         ({"training": {"epohcs": 2}}, "unknown key 'method.training.epohcs': did you mean 'epochs'?"),
         ({"schedule": {"name": "linear", "rate": 0.3}}, "did you mean 'base_rate'?"),
-        ({"schedule": {"name": "cubic"}}, "no schedule named 'cubic' is installed: valid: constant, cosine, linear"),
+        (
+            {"schedule": {"name": "cubic"}},
+            "no schedule named 'cubic' is installed: valid: anti-curriculum, constant, cosine, linear",
+        ),
         ({"successor_blocks": None}, "method.successor_blocks: input should be a valid integer"),
         ({"name": "theseuss"}, "no method named 'theseuss' is installed: did you mean 'theseus'?"),
     ],

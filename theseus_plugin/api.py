@@ -160,7 +160,7 @@ def attack(models: Sequence[str], task: RecipeLike | None = None, **options: Any
     Args:
         models: as for `bench`.
         task: as for `bench`.
-        options: fields of `theseus_plugin.attack.config.AttackConfig`; `mlm` must be given.
+        options: fields of `theseus_plugin.bert_attack.config.AttackConfig`; `mlm` must be given.
 
     Returns:
         As `bench`; the figures of a model are under `bert-attack`.

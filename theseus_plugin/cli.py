@@ -259,7 +259,7 @@ def attack(models: Sequence[str], task: str | None, overrides: Sequence[str], as
         return
     from rich.console import Console
 
-    from theseus_plugin.attack.shown import table
+    from theseus_plugin.bert_attack.shown import table
 
     Console().print(table(record["models"]))
     if "output" in given:

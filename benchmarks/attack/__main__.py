@@ -20,7 +20,7 @@ from benchmarks.glue.tasks import MODEL
 from benchmarks.recording import write_record
 from benchmarks.targets import Figure
 from theseus_plugin import api
-from theseus_plugin.attack.shown import FIGURES
+from theseus_plugin.bert_attack.shown import FIGURES
 from theseus_plugin.files import read_json
 from theseus_plugin.recipe import load_recipe
 

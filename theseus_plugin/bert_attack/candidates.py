@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterator, Sequence
 import numpy as np
 import torch
 
-from theseus_plugin.attack.similarity import WordSimilarity
-from theseus_plugin.attack.words import Text, in_the_case_of, is_word
+from theseus_plugin.bert_attack.similarity import WordSimilarity
+from theseus_plugin.bert_attack.words import Text, in_the_case_of, is_word
 from theseus_plugin.checkpoint import load_model, load_tokenizer
 from theseus_plugin.errors import UserError
 from theseus_plugin.tasks.tokens import longest_input

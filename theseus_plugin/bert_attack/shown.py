@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from theseus_plugin.attack.words import Text
+from theseus_plugin.bert_attack.words import Text
 from theseus_plugin.measure.page import facts, page, paragraph, section
 
 if TYPE_CHECKING:

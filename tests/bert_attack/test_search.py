@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from theseus_plugin.attack.search import Outcome, attack, hold
-from theseus_plugin.attack.words import Text
+from theseus_plugin.bert_attack.search import Outcome, attack, hold
+from theseus_plugin.bert_attack.words import Text
 
 Model = Callable[[Text], list[float]]
 

@@ -9,8 +9,8 @@ import torch
 from transformers import AutoModelForMaskedLM, AutoTokenizer, BertForMaskedLM
 
 from tests.tiny import save_tiny, tiny_config
-from theseus_plugin.attack.candidates import Proposer, best_combinations
-from theseus_plugin.attack.words import Text
+from theseus_plugin.bert_attack.candidates import Proposer, best_combinations
+from theseus_plugin.bert_attack.words import Text
 from theseus_plugin.errors import UserError
 
 

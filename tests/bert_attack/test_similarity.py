@@ -8,7 +8,7 @@ import torch
 from transformers import AutoModel, AutoTokenizer
 
 from tests.tiny import save_tiny
-from theseus_plugin.attack.similarity import SentenceEncoder, WordVectors
+from theseus_plugin.bert_attack.similarity import SentenceEncoder, WordVectors
 from theseus_plugin.errors import UserError
 
 

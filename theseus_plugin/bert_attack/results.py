@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from theseus_plugin.attack.search import Outcome
+from theseus_plugin.bert_attack.search import Outcome
 from theseus_plugin.measure.statistics import RESAMPLES, interval
 
 

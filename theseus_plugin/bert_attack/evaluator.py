@@ -8,18 +8,18 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from theseus_plugin.attack.config import AttackConfig
+from theseus_plugin.bert_attack.config import AttackConfig
 from theseus_plugin.contract import Evaluator
 from theseus_plugin.errors import UserError
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from theseus_plugin.attack.candidates import Proposer
-    from theseus_plugin.attack.results import Attacked
-    from theseus_plugin.attack.search import Outcome
-    from theseus_plugin.attack.similarity import SentenceEncoder
-    from theseus_plugin.attack.words import Text
+    from theseus_plugin.bert_attack.candidates import Proposer
+    from theseus_plugin.bert_attack.results import Attacked
+    from theseus_plugin.bert_attack.search import Outcome
+    from theseus_plugin.bert_attack.similarity import SentenceEncoder
+    from theseus_plugin.bert_attack.words import Text
     from theseus_plugin.contract import Task, TaskData
     from theseus_plugin.measure.models import Model
 
@@ -63,9 +63,9 @@ class BertAttack(Evaluator):
         return records
 
     def _helpers(self) -> tuple[Proposer, SentenceEncoder]:
-        from theseus_plugin.attack.candidates import Proposer
-        from theseus_plugin.attack.similarity import SentenceEncoder, WordVectors
-        from theseus_plugin.attack.words import read_stop_words
+        from theseus_plugin.bert_attack.candidates import Proposer
+        from theseus_plugin.bert_attack.similarity import SentenceEncoder, WordVectors
+        from theseus_plugin.bert_attack.words import read_stop_words
 
         config = self.config
         vectors = WordVectors.read(config.word_vectors) if config.word_vectors else None
@@ -79,9 +79,9 @@ class BertAttack(Evaluator):
         self, model: Model, task: Task, proposer: Proposer, encoder: SentenceEncoder
     ) -> tuple[list[Attacked], list[str]]:
         """The examples with what came of them, and the names of the classes."""
-        from theseus_plugin.attack.results import Attacked
-        from theseus_plugin.attack.target import load_texts
-        from theseus_plugin.attack.words import Text
+        from theseus_plugin.bert_attack.results import Attacked
+        from theseus_plugin.bert_attack.target import load_texts
+        from theseus_plugin.bert_attack.words import Text
 
         data = load_texts(model, task)
         numbers, side = self._drawn(len(data.texts["validation"])), self._side(data)
@@ -110,8 +110,8 @@ class BertAttack(Evaluator):
         originals: Sequence[Text],
         labels: Sequence[int],
     ) -> list[Outcome]:
-        from theseus_plugin.attack.search import attack, hold
-        from theseus_plugin.attack.target import Target
+        from theseus_plugin.bert_attack.search import attack, hold
+        from theseus_plugin.bert_attack.target import Target
         from theseus_plugin.measure.child import Child
         from theseus_plugin.measure.progress import progress
 
@@ -146,7 +146,7 @@ class BertAttack(Evaluator):
         return sorted(random.Random(self.config.seed).sample(range(count), wanted))
 
     def _record(self, model: Model, attacked: Sequence[Attacked]) -> dict[str, Any]:
-        from theseus_plugin.attack.results import summary
+        from theseus_plugin.bert_attack.results import summary
 
         config = self.config
         return {
@@ -162,7 +162,7 @@ def _write(folder: Path, names: Sequence[str], records: Sequence[dict[str, Any]]
     """A JSON Lines file a model, and the page."""
     import json
 
-    from theseus_plugin.attack.shown import page_of
+    from theseus_plugin.bert_attack.shown import page_of
 
     for number, lines in enumerate(shown, start=1):
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from theseus_plugin.attack.words import Text
+from theseus_plugin.bert_attack.words import Text
 
 _TOGETHER = 16
 """Candidates that are asked about together; those after the first that misleads the model were asked in vain."""

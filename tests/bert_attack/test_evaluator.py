@@ -16,7 +16,7 @@ from tests.commands import COMMAND
 from tests.conftest import write_reviews
 from tests.tiny import save_tiny, tiny_config
 from theseus_plugin import UserError, attack, bench, export, fit, load_recipe
-from theseus_plugin.attack.target import load_texts
+from theseus_plugin.bert_attack.target import load_texts
 from theseus_plugin.measure.models import resolve
 
 TASK = {"name": "text-classification", "text": "text", "max_length": 32}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from theseus_plugin.attack.words import Text, in_the_case_of, is_word, read_stop_words
+from theseus_plugin.bert_attack.words import Text, in_the_case_of, is_word, read_stop_words
 from theseus_plugin.errors import UserError
 
 TEXTS = ["", "  ", "word", " A  film, isn't it?\n", "well-made (1999) -- no\ttabs", "…", "naïve café\u2019s", "a_b c'"]
