@@ -24,6 +24,7 @@ from benchmarks.glue.again import run_again
 from benchmarks.glue.runner import fit_predecessors, run_cells
 from benchmarks.glue.scores import chosen_rate
 from benchmarks.glue.tasks import TASKS
+from theseus_plugin.errors import UserError
 
 MEASURED = ["STS-B", "MRPC", "SST-2"]
 PLOTS = Path("docs")
@@ -102,4 +103,7 @@ def check(tasks: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except UserError as error:  # such as a record that is not there yet
+        sys.exit(f"error: {error}")
