@@ -90,9 +90,7 @@ class BertAttack(Evaluator):
         originals = [Text.of(one[side]) for one in texts]
         outcomes = self._outcomes(model, task, data, proposer, texts, originals, labels)
         changed = [at for at, outcome in enumerate(outcomes) if outcome.changes]
-        cosines = encoder.between(
-            [str(originals[at]) for at in changed], [str(outcomes[at].text) for at in changed]
-        ) if changed else ()  # fmt: skip
+        cosines = encoder.between([str(originals[at]) for at in changed], [str(outcomes[at].text) for at in changed])
         similar = dict(zip(changed, map(float, cosines), strict=True))
         attacked = [
             Attacked(numbers[at], texts[at], side, labels[at], outcome, similar.get(at), self.config.min_similarity)

@@ -82,6 +82,8 @@ class SentenceEncoder:
 
     def between(self, first: Sequence[str], other: Sequence[str]) -> np.ndarray:
         """A cosine for each pair."""
+        if not first:
+            return np.zeros(0)
         ours, theirs = self._encode(first), self._encode(other)
         norms = np.linalg.norm(ours, axis=1) * np.linalg.norm(theirs, axis=1)
         cosines: np.ndarray = (ours * theirs).sum(axis=1) / np.maximum(norms, 1e-12)
