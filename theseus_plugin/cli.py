@@ -164,8 +164,9 @@ def tune(
     if as_json:
         _print_json(record)
         return
-    best = record["best"]
-    shown = ", ".join(f"{name} {value:.4g}" for name, value in best["metrics"].items())
+    from theseus_plugin.tuning.study import metrics_in_words
+
+    shown = metrics_in_words(record["best"]["metrics"])
     click.echo(f"{record['output']}: {shown}, the best of {len(record['trials'])} trials")
 
 

@@ -17,7 +17,8 @@ import importlib.util
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -77,12 +78,8 @@ def load_recipe(source: str | Path | Mapping[str, Any], overrides: Sequence[str]
             that is not set, a package that is not installed.
     """
     content = read_recipe(source, overrides)
-    if isinstance(source, Mapping):
+    with _named(source):
         return validate(Recipe, _resolve(content), where="")
-    try:
-        return validate(Recipe, _resolve(content), where="")
-    except UserError as error:
-        raise UserError(f"{source}: {error}") from None
 
 
 def read_recipe(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> dict[str, Any]:
@@ -92,12 +89,17 @@ def read_recipe(source: str | Path | Mapping[str, Any], overrides: Sequence[str]
     Raises:
         UserError: no such file, not YAML, or a wrong override.
     """
-    if isinstance(source, Mapping):
-        return override(dict(source), overrides)
+    with _named(source):
+        return override(dict(source) if isinstance(source, Mapping) else _read(Path(source)), overrides)
+
+
+@contextmanager
+def _named(source: str | Path | Mapping[str, Any]) -> Iterator[None]:
+    """A mistake in a file is told with the file's name."""
     try:
-        return override(_read(Path(source)), overrides)
+        yield
     except UserError as error:
-        raise UserError(f"{source}: {error}") from None
+        raise error if isinstance(source, Mapping) else UserError(f"{source}: {error}") from None
 
 
 def _create(kind: registry.Kind, section: dict[str, Any] | None) -> Any:

@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.attack.models import TASKS_ATTACKED, AttackedTask, attacked, masked_lm, perplexity
+from benchmarks.glue.page import markdown
 from benchmarks.glue.tasks import MODEL
 from benchmarks.recording import write_record
 from benchmarks.targets import Figure
 from theseus_plugin import api
-from theseus_plugin.bert_attack.shown import FIGURES
+from theseus_plugin.bert_attack.shown import FIGURES, cell
 from theseus_plugin.files import read_json
 from theseus_plugin.recipe import load_recipe
 
@@ -60,9 +61,8 @@ def table(record: dict[str, Any]) -> str:
     """The figures in Markdown, a row per model."""
     rows = [["model", *(heading for heading, _, _ in FIGURES.values())]]
     for name, model in zip(record["names"], record["models"], strict=True):
-        rows.append([name, *(_cell(model["bert-attack"], figure) for figure in FIGURES)])
-    lines = [rows[0], ["---", *["---:"] * len(FIGURES)], *rows[1:]]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        rows.append([name, *(cell(model["bert-attack"], figure) for figure in FIGURES)])
+    return markdown(rows)
 
 
 def targets(name: str, record: dict[str, Any]) -> Iterator[Figure]:
@@ -72,19 +72,13 @@ def targets(name: str, record: dict[str, Any]) -> Iterator[Figure]:
     before = by_name["predecessor"]["intervals"][figure]
     for successor in ("theseus", "theseus-int8"):
         after = by_name[successor]["intervals"][figure]
-        value = f"{_cell(by_name[successor], figure)}, predecessor {_cell(by_name['predecessor'], figure)}"
+        value = f"{cell(by_name[successor], figure)}, predecessor {cell(by_name['predecessor'], figure)}"
         yield Figure(
             f"{name}: accuracy of {successor} under attack",
             value,
             "not clearly below the predecessor's",
             after[1] >= before[0],
         )
-
-
-def _cell(figures: dict[str, Any], name: str) -> str:
-    _, factor, template = FIGURES[name]
-    low, high = figures["intervals"][name]
-    return f"{factor * figures[name]:{template}} ({factor * low:{template}} to {factor * high:{template}})"
 
 
 def _file(task: str) -> Path:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from benchmarks.glue.grid import SOURCE, TRANSFERRED, Cell
 from benchmarks.glue.scores import chosen_rate
@@ -20,6 +19,7 @@ from theseus_plugin import api, load_recipe
 from theseus_plugin.checkpoint import load_model, load_tokenizer
 from theseus_plugin.contract import Task
 from theseus_plugin.files import complete_folder, read_json
+from theseus_plugin.measure.runtimes import TorchModel
 from theseus_plugin.onnx.predict import predict
 from theseus_plugin.surgery.plan import plan_stacks
 from theseus_plugin.surgery.shape import Shape
@@ -91,13 +91,9 @@ def _source(cell: Cell) -> str:
 
 def _answers(folder: str, task: Task) -> tuple[str, str]:
     """Predicted and true classes of the validation examples, or numbers where the task is a regression, in one line."""
-    data, model = task.load(folder, splits=("validation",)), load_model(folder, task.auto_class)
-
-    def answer(batch: Mapping[str, np.ndarray], labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        with torch.inference_mode():
-            return model(**{name: torch.from_numpy(values) for name, values in batch.items()}).logits.numpy(), labels
-
-    logits, labels = predict(answer, data.splits["validation"], data.collate)
+    data = task.load(folder, splits=("validation",))
+    model = TorchModel(Path(folder), task.auto_class, threads=1, device="cpu", compiled=False)
+    logits, labels = predict(lambda batch, labels: (model.run(batch), labels), data.splits["validation"], data.collate)
     found = logits.argmax(axis=1) if logits.shape[1] > 1 else logits[:, 0]
     return _line(found), _line(labels)
 

@@ -56,11 +56,19 @@ class Proposer:
         tokens = self.tokenizer.convert_ids_to_tokens(range(min(self.model.config.vocab_size, len(self.tokenizer))))
         self._marks_continuation = any(token.startswith(_CONTINUES) for token in tokens)
         self._begins, self._usable = self._pieces(tokens)
+        self._known: dict[Text, list[list[str]]] = {}
 
     def propose(self, texts: Sequence[Text]) -> list[list[list[str]]]:
         """For each text and each of its words the words to try, those that fit best first; none for stop words, and
-        none where the text is longer than the model takes.
+        none where the text is longer than the model takes. What was found is kept, for the next model that is attacked.
         """
+        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        if new:
+            self._known |= zip(new, self._find(new), strict=True)
+        return [self._known[text] for text in texts]
+
+    def _find(self, texts: Sequence[Text]) -> list[list[list[str]]]:
+        """`propose`, by a pass of the model over each text."""
         encoded = self.tokenizer(
             [str(text) for text in texts], truncation=True, max_length=self._length, return_offsets_mapping=True
         )

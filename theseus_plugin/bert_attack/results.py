@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -89,17 +90,10 @@ def summary(attacked: Sequence[Attacked]) -> dict[str, Any]:
         "successes": len(misled),
         **{name: float(of.mean()) for name, of in known.items()},
         "intervals": {name: _interval(of) for name, of in known.items()},
-        "skipped": _counted(one.outcome.reason for one in attacked if one.outcome.status == "skipped"),
+        "skipped": dict(Counter(one.outcome.reason for one in attacked if one.outcome.status == "skipped")),
     }
 
 
 def _interval(values: np.ndarray) -> list[float]:
     draws = np.random.default_rng(0).integers(len(values), size=(RESAMPLES, len(values)))
     return interval(values[draws].mean(axis=1))
-
-
-def _counted(reasons: Any) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for reason in reasons:
-        counts[reason] = counts.get(reason, 0) + 1
-    return counts

@@ -34,7 +34,7 @@ def table(models: Sequence[Mapping[str, Any]]) -> Table:
     shown = Table("BERT-ATTACK", *(str(model["model"]) for model in models))
     records = [model["bert-attack"] for model in models]
     for name, (heading, _, _) in FIGURES.items():
-        shown.add_row(heading, *(_cell(record, name) for record in records))
+        shown.add_row(heading, *(cell(record, name) for record in records))
     shown.add_row("examples attacked", *(f"{record['attacked']} of {record['examples']}" for record in records))
     return shown
 
@@ -43,7 +43,7 @@ def page_of(names: Sequence[str], records: Sequence[Mapping[str, Any]], attacks:
     """The page: the figures of every model, then successes and failures of each."""
     parts = [_MARKS]
     for name, record, lines in zip(names, records, attacks, strict=True):
-        told = [(heading, _cell(record, key)) for key, (heading, _, _) in FIGURES.items()]
+        told = [(heading, cell(record, key)) for key, (heading, _, _) in FIGURES.items()]
         told += [(key.replace("_", " "), record[key]) for key in ("skipped", "similarity_by", "antonyms")]
         misled = [line for line in lines if line["status"] == "success"]
         kept = [line for line in lines if line["status"] == "failure"]
@@ -52,7 +52,7 @@ def page_of(names: Sequence[str], records: Sequence[Mapping[str, Any]], attacks:
     return page("BERT-ATTACK", parts)
 
 
-def _cell(record: Mapping[str, Any], name: str) -> str:
+def cell(record: Mapping[str, Any], name: str) -> str:
     """A figure with its interval."""
     if name not in record:
         return "-"
@@ -77,4 +77,4 @@ def _marked(line: Mapping[str, Any]) -> str:
     words = [escape(word) for word in text.words]
     for change in line["changes"]:
         words[change["at"]] = f"<del>{escape(change['original'])}</del> <ins>{escape(change['word'])}</ins>"
-    return escape(text.gaps[0]) + "".join(word + escape(gap) for word, gap in zip(words, text.gaps[1:], strict=True))
+    return str(Text(tuple(words), tuple(map(escape, text.gaps))))

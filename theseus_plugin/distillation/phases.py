@@ -14,7 +14,7 @@ from theseus_plugin.distillation.losses import attention_loss, hidden_loss, pati
 from theseus_plugin.distillation.observing import observed, recording_attention
 from theseus_plugin.errors import UserError
 from theseus_plugin.surgery.plan import Plan
-from theseus_plugin.training.imitation import Imitation
+from theseus_plugin.training.imitation import Imitation, ask
 from theseus_plugin.training.phase import Phase
 
 
@@ -81,17 +81,17 @@ class IntermediatePhase(Phase):
 
     def __init__(self, pair: Pair, steps: int) -> None:
         super().__init__("intermediate distillation", pair.student, steps)
-        self.imitation = pair.imitation(temperature=1.0, share=1.0)
+        self.teacher = pair.teacher
         self.students, self.teachers = pair.blocks()
         self.followed = last_blocks(pair.plans[0])
 
     def loss(self, batch: Mapping[str, Tensor]) -> Tensor:
         """The sum of the three."""
-        with recording_attention(self.model, self.imitation.model):
+        with recording_attention(self.model, self.teacher):
             with observed(self.students) as ours:
                 self.model(**batch)
             with observed(self.teachers) as theirs:
-                self.imitation.ask(batch)
+                ask(self.teacher, batch)
         tokens = _tokens(batch, ours.embedded[0])
         mine, its = (
             seen.at(places) for seen, places in zip((ours, theirs), zip(*self.followed, strict=True), strict=True)

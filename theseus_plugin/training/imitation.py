@@ -28,15 +28,20 @@ class Imitation:
     """Weight of the distance; the loss has the rest."""
 
     def ask(self, batch: Mapping[str, Tensor]) -> Any:
-        """What the imitated model, without dropout, makes of a batch."""
-        with torch.no_grad():
-            return self.model.eval()(**{name: value for name, value in batch.items() if name != "labels"})
+        """What the imitated model makes of a batch."""
+        return ask(self.model, batch)
 
     def loss(self, ours: Any, theirs: Any, labels: Tensor) -> Tensor:
         """The weighted mean, of the outputs of the model that trains and of the imitated one."""
         mine, its = (asked(output.logits, labels, self.shifted) for output in (ours, theirs))
         own: Tensor = ours.loss.float()
         return (1 - self.share) * own + self.share * logits_loss(mine, its, self.temperature)
+
+
+def ask(model: PreTrainedModel, batch: Mapping[str, Tensor]) -> Any:
+    """What a model that does not train, without dropout, makes of a batch."""
+    with torch.no_grad():
+        return model.eval()(**{name: value for name, value in batch.items() if name != "labels"})
 
 
 def logits_loss(ours: Tensor, theirs: Tensor, temperature: float) -> Tensor:

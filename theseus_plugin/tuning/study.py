@@ -180,10 +180,15 @@ class Study:
         write_json(self.folder / RECORD, {"recipe": self.identity, "trials": self.tried, "running": self.running})
 
     def _tell(self, trial: Mapping[str, Any]) -> None:
-        said = trial["problem"] or ", ".join(f"{name} {value:.4g}" for name, value in trial["metrics"].items())
+        said = trial["problem"] or metrics_in_words(trial["metrics"])
         star = " (best so far)" if trial is self.best else ""
         console = Console(stderr=True, highlight=False, soft_wrap=True)
         console.print(f"trial {len(self.tried)}: {_in_words(trial['values'])}: {said}{star}", markup=False)
+
+
+def metrics_in_words(metrics: Mapping[str, float]) -> str:
+    """`f1 0.8471, accuracy 0.777`."""
+    return ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
 
 
 def _in_words(values: Values) -> str:
@@ -199,7 +204,7 @@ def _short(value: Any) -> str:
 
 
 def _head(best: Mapping[str, Any], trials: int) -> str:
-    found = ", ".join(f"{name} {value:.4g}" for name, value in best["metrics"].items())
+    found = metrics_in_words(best["metrics"])
     return (
         f"# The best of {trials} trials by theseus-plugin tune: {found} on the validation set that it was chosen on,\n"
         f"# so that fresh examples may score less. Searched: {_in_words(best['values'])}.\n"

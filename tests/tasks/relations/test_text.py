@@ -8,7 +8,7 @@ from theseus_plugin.errors import UserError
 from theseus_plugin.tasks.relations.graph import Graph, Triple
 from theseus_plugin.tasks.relations.negatives import Negatives
 from theseus_plugin.tasks.relations.paths import Paths, neighbourhood
-from theseus_plugin.tasks.relations.text import Names, instances
+from theseus_plugin.tasks.relations.text import Names, instance
 
 GRAPH = Graph.of([("1", "_part_of", "2"), ("3", "/film/by", "2"), ("3", "_part_of", "4"), ("1", "likes", "5")])
 NAMES = Names({"1": "wheel", "2": "car", "3": "seat", "4": "wheel"}, {"_part_of": "part of"})
@@ -16,7 +16,7 @@ NAMES = Names({"1": "wheel", "2": "car", "3": "seat", "4": "wheel"}, {"_part_of"
 
 def test_a_path_is_told_in_the_direction_of_its_facts() -> None:
     paths = Paths(GRAPH, GRAPH.entities["1"]).to(GRAPH.entities["4"]).paths
-    [asked] = instances(GRAPH, NAMES, ("1", "_part_of", "4"), paths)
+    [asked] = [instance(GRAPH, NAMES, ("1", "_part_of", "4"), path) for path in paths]
     assert asked.texts == (
         "Question: wheel part of what ? Is the correct answer wheel 2 ?",
         "Context: wheel part of car; seat film by car; seat part of wheel 2;",
@@ -25,7 +25,7 @@ def test_a_path_is_told_in_the_direction_of_its_facts() -> None:
 
 def test_what_has_no_text_is_called_as_it_is_spelled() -> None:
     paths = Paths(GRAPH, GRAPH.entities["5"]).to(GRAPH.entities["1"]).paths
-    [asked] = instances(GRAPH, NAMES, ("5", "likes", "1"), paths)
+    [asked] = [instance(GRAPH, NAMES, ("5", "likes", "1"), path) for path in paths]
     assert asked.texts == ("Question: 5 likes what ? Is the correct answer wheel ?", "Context: wheel likes 5;")
 
 

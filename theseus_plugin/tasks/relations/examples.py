@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import datasets
 
@@ -13,7 +13,7 @@ from theseus_plugin.tasks.relations.encode import Encoder
 from theseus_plugin.tasks.relations.graph import Graph, Triple
 from theseus_plugin.tasks.relations.negatives import Negatives
 from theseus_plugin.tasks.relations.paths import Paths
-from theseus_plugin.tasks.relations.text import Names, instances
+from theseus_plugin.tasks.relations.text import Names, instance
 
 FALSE, TRUE = 0, 1
 _CUT = "cut"
@@ -38,18 +38,18 @@ class Maker:
         """
         fact, false = judged
         without = self.graph.number(fact)
-        own = list(self._of(fact, TRUE, without))
+        paths_from = cache(lambda head: Paths(self.graph, head, without))  # half of the false ones have its head
+        own = list(self._of(fact, TRUE, paths_from))
         yield from own
         for one in false if own else false[:1]:
-            yield from self._of(one, FALSE, without)
+            yield from self._of(one, FALSE, paths_from)
 
-    def _of(self, fact: Triple, label: int, without: int | None) -> Iterator[Features]:
+    def _of(self, fact: Triple, label: int, paths_from: Callable[[int], Paths]) -> Iterator[Features]:
         head, tail = (self.graph.entities.get(entity) for entity in (fact[0], fact[2]))
         if head is None or tail is None:
             return
-        found = Paths(self.graph, head, without).to(tail).paths[: self.paths]
-        for one in instances(self.graph, self.names, fact, found):
-            features, cut = self.encoder.encode(one)
+        for path in paths_from(head).to(tail).paths[: self.paths]:
+            features, cut = self.encoder.encode(instance(self.graph, self.names, fact, path))
             yield {**features, "labels": label, _CUT: cut}
 
 
@@ -84,8 +84,3 @@ def stored(maker: Maker, judged: Sequence[Judged], folder: str, processes: int |
         num_proc=processes,
     )
     return made.remove_columns(_CUT), sum(made[_CUT])
-
-
-def new_folder() -> tempfile.TemporaryDirectory[str]:
-    """A folder that goes with the object."""
-    return tempfile.TemporaryDirectory(prefix="relations-")

@@ -15,9 +15,9 @@ Triple = tuple[str, str, str]
 """Head, relation, tail."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Graph:
-    """Facts by number; entities and relations by number."""
+    """Facts by number; entities and relations by number. A graph equals itself alone, so that it can be a key."""
 
     facts: np.ndarray
     """(facts, 3): head, relation, tail; each fact once."""
@@ -79,10 +79,7 @@ class Graph:
         its fact.
         """
         begins, ends, facts = self._steps
-        counts = begins[entities + 1] - begins[entities]
-        origin = np.repeat(np.arange(len(entities)), counts)
-        offsets = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-        places = begins[entities][origin] + offsets
+        origin, places = spread_out(begins[entities], begins[entities + 1])
         return origin, ends[places], facts[places]
 
     def number(self, triple: Triple) -> int | None:
@@ -94,6 +91,14 @@ class Graph:
     @cached_property
     def _numbers(self) -> dict[tuple[int | None, int | None, int | None], int]:
         return {(head, relation, tail): at for at, (head, relation, tail) in enumerate(map(tuple, self.facts.tolist()))}
+
+
+def spread_out(begins: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Several ranges, one after the other: for each number in them which range it is of, and the number."""
+    counts = ends - begins
+    origin = np.repeat(np.arange(len(begins)), counts)
+    offsets = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    return origin, begins[origin] + offsets
 
 
 def read_triples(file: str | Path) -> list[Triple]:

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from theseus_plugin.tasks.relations.graph import Graph
+from theseus_plugin.tasks.relations.graph import Graph, spread_out
 
 LONGEST = 3
 """Facts of a path."""
@@ -84,39 +84,19 @@ class Paths:
         before, facts = self._graph.steps(end)
         kept = (before != self._start) & (facts != self._without)
         before, facts = before[kept], facts[kept]
-        lows, highs = np.searchsorted(self._ends, before), np.searchsorted(self._ends, before + 1)
-        counts = highs - lows
-        last = np.repeat(np.arange(len(before)), counts)
-        places = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts) + lows[last]
+        last, places = spread_out(np.searchsorted(self._ends, before), np.searchsorted(self._ends, before + 1))
         kept = self._middles[places] != end
         rows = np.column_stack([self._walks[places[kept]], facts[last[kept]]])
         return rows[np.lexsort(rows.T[::-1])]
 
 
+@lru_cache(maxsize=4096)
 def neighbourhood(graph: Graph, entity: int, steps: int = LONGEST) -> np.ndarray:
     """The entities within so many steps of one, itself included, in order."""
-    return _neighbourhood(_Key(graph), entity, steps)
-
-
-class _Key:
-    """A graph as the key of a cache: by identity."""
-
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Key) and self.graph is other.graph
-
-    def __hash__(self) -> int:
-        return id(self.graph)
-
-
-@lru_cache(maxsize=4096)
-def _neighbourhood(key: _Key, entity: int, steps: int) -> np.ndarray:
     near = np.array([entity])
     edge = near
     for _ in range(steps):
-        reached = np.unique(key.graph.steps_of_all(edge)[1])
+        reached = np.unique(graph.steps_of_all(edge)[1])
         edge = np.setdiff1d(reached, near, assume_unique=True)
         near = np.union1d(near, edge)
     return near

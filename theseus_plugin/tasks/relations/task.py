@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from typing import Literal
 
@@ -56,7 +57,7 @@ class Relations(Task):
         from theseus_plugin.tasks.heads import classes_of, classifier
         from theseus_plugin.tasks.metrics import scorer
         from theseus_plugin.tasks.relations.encode import Encoder
-        from theseus_plugin.tasks.relations.examples import Maker, judge, new_folder, stored
+        from theseus_plugin.tasks.relations.examples import Maker, judge, stored
         from theseus_plugin.tasks.relations.graph import Graph, read_triples
         from theseus_plugin.tasks.relations.text import Names
         from theseus_plugin.tasks.tokens import Padding, longest_input
@@ -68,16 +69,16 @@ class Relations(Task):
         graph = Graph.of(read_triples(self.config.train), self.config.train)
         texts = Names.read(self.config.entities, self.config.relations)
         found, truncated = {}, {}
-        folder = new_folder()  # removed on return: what is open in it stays readable, and goes when it is closed
-        for split in splits:
-            facts = read_triples(self._file(split))
-            count = self.config.negatives if split == "train" else self.config.validation_negatives
-            maker = Maker(graph, texts, Encoder(tokenizer, length), self.config.paths)
-            judged = judge(graph, facts, count, self.config.seed)
-            if not any(True for one in judged for _ in maker.examples(one)):  # looks at the first example only
-                raise UserError(f"{self._file(split)}: no fact there whose entities a path joins: nothing to judge")
-            place = f"{folder.name}/{split}"
-            found[split], truncated[split] = stored(maker, judged, place, self.config.processes)
+        maker = Maker(graph, texts, Encoder(tokenizer, length), self.config.paths)
+        # removed at the end: what is open in it stays readable, and goes when it is closed
+        with tempfile.TemporaryDirectory(prefix="relations-") as folder:
+            for split in splits:
+                facts = read_triples(self._file(split))
+                count = self.config.negatives if split == "train" else self.config.validation_negatives
+                judged = judge(graph, facts, count, self.config.seed)
+                if not any(True for one in judged for _ in maker.examples(one)):  # looks at the first example only
+                    raise UserError(f"{self._file(split)}: no fact there whose entities a path joins: nothing to judge")
+                found[split], truncated[split] = stored(maker, judged, f"{folder}/{split}", self.config.processes)
         return TaskData(
             splits=found,
             collate=Padding.of(tokenizer, "int64"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -76,11 +76,6 @@ def instance(graph: Graph, names: Names, triple: Triple, path: Facts) -> Instanc
     context = tuple(f"{called[first]} {names.relation(through)} {called[last]};" for first, through, last in told)
     question = f"Question: {called[head]} {names.relation(relation)} what ? Is the correct answer {called[tail]} ?"
     return Instance(question, context)
-
-
-def instances(graph: Graph, names: Names, triple: Triple, paths: Sequence[Facts]) -> list[Instance]:
-    """One for each path."""
-    return [instance(graph, names, triple, path) for path in paths]
 
 
 def _read(file: str) -> dict[str, str]:
