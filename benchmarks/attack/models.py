@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.glue.grid import METHODS
 from benchmarks.glue.tasks import MODEL, TASKS
 from theseus_plugin import api
 from theseus_plugin.demo import _prepare
@@ -57,7 +58,7 @@ def attacked(task: AttackedTask) -> dict[str, Path]:
     home = task.home
     _once(home / "predecessor", lambda: api.fit(task.recipe(fit=dict(task.fit))))
     for method in ("theseus", "kd"):
-        options = {"name": method, "successor_blocks": 3, "training": dict(task.training)}
+        options = {**METHODS[method], "successor_blocks": 3, "training": dict(task.training)}
         _once(home / method, partial(api.compress, task.recipe(successor=str(home / method), method=options)))
     eight = home / "theseus-int8"
     _once(eight, lambda: api.export(str(home / "theseus"), str(eight), precision="int8-dynamic"))

@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from theseus_plugin.bert_attack.config import AttackConfig
@@ -36,8 +37,9 @@ class BertAttack(Evaluator):
         self.config = config
 
     def evaluate(self, models: Sequence[str], task: Task) -> list[dict[str, Any]]:
-        """Per model the figures of `results.summary`, the options of the attack, what measured similarity, whether
-        words were ruled out by vectors, and the file that was attacked.
+        """Per model the figures of `results.summary`, the seconds of the attack but for loading (words that an earlier
+        model was attacked with are not looked for again), its options, what measured similarity, whether words were
+        ruled out by vectors, and the file that was attacked.
 
         Raises:
             UserError: a path that is no model or not for this device, a task that does not classify texts, a masked
@@ -55,8 +57,8 @@ class BertAttack(Evaluator):
         with nullcontext() if output is None else complete_folder(output) as folder:
             shown = []
             for model in chosen:
-                attacked, names = self._attack(model, task, proposer, encoder)
-                records.append(self._record(model, attacked))
+                attacked, names, seconds = self._attack(model, task, proposer, encoder)
+                records.append(self._record(model, attacked, seconds))
                 shown.append([one.record(names) for one in attacked])
             if folder is not None:
                 _write(folder, [model.name for model in chosen], records, shown)
@@ -77,8 +79,8 @@ class BertAttack(Evaluator):
 
     def _attack(
         self, model: Model, task: Task, proposer: Proposer, encoder: SentenceEncoder
-    ) -> tuple[list[Attacked], list[str]]:
-        """The examples with what came of them, and the names of the classes."""
+    ) -> tuple[list[Attacked], list[str], float]:
+        """The examples with what came of them, the names of the classes, and how long it took."""
         from theseus_plugin.bert_attack.results import Attacked
         from theseus_plugin.bert_attack.target import load_texts
         from theseus_plugin.bert_attack.words import Text
@@ -88,7 +90,8 @@ class BertAttack(Evaluator):
         texts = [data.texts["validation"][number] for number in numbers]
         labels = [int(data.splits["validation"][number]["labels"]) for number in numbers]
         originals = [Text.of(one[side]) for one in texts]
-        outcomes = self._outcomes(model, task, data, proposer, texts, originals, labels)
+        outcomes, seconds = self._outcomes(model, task, data, proposer, texts, originals, labels)
+        started = perf_counter()
         changed = [at for at, outcome in enumerate(outcomes) if outcome.changes]
         cosines = encoder.between([str(originals[at]) for at in changed], [str(outcomes[at].text) for at in changed])
         similar = dict(zip(changed, map(float, cosines), strict=True))
@@ -96,7 +99,8 @@ class BertAttack(Evaluator):
             Attacked(numbers[at], texts[at], side, labels[at], outcome, similar.get(at), self.config.min_similarity)
             for at, outcome in enumerate(outcomes)
         ]
-        return attacked, [str(name) for _, name in sorted(data.head["id2label"].items())]
+        names = [str(name) for _, name in sorted(data.head["id2label"].items())]
+        return attacked, names, seconds + perf_counter() - started
 
     def _outcomes(
         self,
@@ -107,14 +111,13 @@ class BertAttack(Evaluator):
         texts: Sequence[tuple[str, ...]],
         originals: Sequence[Text],
         labels: Sequence[int],
-    ) -> list[Outcome]:
+    ) -> tuple[list[Outcome], float]:
         from theseus_plugin.bert_attack.search import attack, hold
         from theseus_plugin.bert_attack.target import Target
         from theseus_plugin.measure.child import Child
         from theseus_plugin.measure.progress import progress
 
         config, side = self.config, self._side(data)
-        candidates = proposer.propose(originals)
         with (
             progress(f"attacks on {model.name}", len(texts)) as tick,
             Child(model, task.auto_class, config) as child,
@@ -122,15 +125,16 @@ class BertAttack(Evaluator):
             child.receive()
             child.ask("open")
             target = Target(model, child, data, config.batch_size)
+            started = perf_counter()
 
             def answer(asked: Sequence[tuple[int, Text]]) -> np.ndarray:
                 return target.logits([(*texts[at][:side], str(text), *texts[at][side + 1 :]) for at, text in asked])
 
             conversations = [
                 attack(text, label, words, target.mask, config.max_changed, config.max_queries)
-                for text, label, words in zip(originals, labels, candidates, strict=True)
+                for text, label, words in zip(originals, labels, proposer.propose(originals), strict=True)
             ]
-            return hold(conversations, answer, tick)
+            return hold(conversations, answer, tick), perf_counter() - started
 
     def _side(self, data: TaskData) -> int:
         side = ("first", "second").index(self.config.side)
@@ -143,12 +147,13 @@ class BertAttack(Evaluator):
         wanted = min(self.config.samples, count)
         return sorted(random.Random(self.config.seed).sample(range(count), wanted))
 
-    def _record(self, model: Model, attacked: Sequence[Attacked]) -> dict[str, Any]:
+    def _record(self, model: Model, attacked: Sequence[Attacked], seconds: float) -> dict[str, Any]:
         from theseus_plugin.bert_attack.results import summary
 
         config = self.config
         return {
             **summary(attacked),
+            "seconds": round(seconds, 3),
             "options": config.model_dump(mode="json", exclude={"output"}),
             "similarity_by": config.sentence_encoder or f"mean-pooled states of {config.mlm}",
             "antonyms": "ruled out by word vectors" if config.word_vectors else "not ruled out: no word vectors given",

@@ -36,6 +36,7 @@ def table(models: Sequence[Mapping[str, Any]]) -> Table:
     for name, (heading, _, _) in FIGURES.items():
         shown.add_row(heading, *(cell(record, name) for record in records))
     shown.add_row("examples attacked", *(f"{record['attacked']} of {record['examples']}" for record in records))
+    shown.add_row("examples a second", *(f"{record['examples'] / record['seconds']:.1f}" for record in records))
     return shown
 
 

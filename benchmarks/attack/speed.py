@@ -1,0 +1,140 @@
+"""How fast is the attack? Against TextAttack's recipe for it, on the same samples, model and masked language model."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from statistics import fmean, median
+from typing import Any
+
+from benchmarks.attack.models import HOME, TASKS_ATTACKED, masked_lm
+from benchmarks.glue.page import markdown
+from benchmarks.targets import Figure
+from theseus_plugin import api
+from theseus_plugin.bert_attack.words import Text, read_stop_words
+from theseus_plugin.cores import usable_cores
+from theseus_plugin.files import read_json
+from theseus_plugin.provenance import environment
+
+ENVIRONMENT = Path(".venv-textattack")
+REQUIREMENTS = Path(__file__).with_name("peer-requirements.txt")
+TASK = TASKS_ATTACKED["reviews"]
+LENGTHS = {"up to 10 words": (1, 10), "11 to 20": (11, 20), "21 to 30": (21, 30), "over 30": (31, 10_000)}
+"""Samples are drawn by length, so many of each."""
+SAMPLES = {"as published": 6, "padding mended": 25}
+"""Of each length, by what they are attacked with: the peer as it is takes most of a minute for one."""
+PADDING = {"as published": "max_length", "padding mended": "longest"}
+ROUNDS = 3
+"""Of ours, which take seconds: the median counts."""
+TARGET = 20
+
+
+def measure() -> dict[str, Any]:
+    """Both on the same samples, a process at a time."""
+    samples = {length: _drawn(*bounds) for length, bounds in LENGTHS.items()}
+    record: dict[str, Any] = {"environment": environment(), "ours": {}, "theirs": {}}
+    for variant, count in SAMPLES.items():
+        few = {length: drawn[:count] for length, drawn in samples.items()}
+        record["ours"][variant] = {length: _ours(some) for length, some in few.items()}
+        record["theirs"][variant] = {length: _theirs(some, PADDING[variant]) for length, some in few.items()}
+    return record
+
+
+def table(record: Mapping[str, Any]) -> str:
+    """Seconds a sample by length, in Markdown."""
+    rows = [["words", "samples", "ours, s", "TextAttack, s", "times as fast", "ours succeed", "TextAttack succeeds"]]
+    for variant in SAMPLES:
+        ours, theirs = record["ours"][variant], record["theirs"][variant]
+        for length in (*LENGTHS, "all"):
+            mine, other = (_row(one, length) for one in (ours, theirs))
+            rows.append(
+                [
+                    f"{length}, TextAttack {variant}",
+                    str(mine["samples"]),
+                    f"{mine['seconds']:.3f}",
+                    f"{other['seconds']:.2f}",
+                    f"{other['seconds'] / mine['seconds']:.0f}",
+                    f"{mine['successes']} of {mine['attacked']}",
+                    f"{other['successes']} of {other['attacked']}",
+                ]
+            )
+    return markdown(rows)
+
+
+def targets(record: Mapping[str, Any]) -> Iterator[Figure]:
+    """Times as fast, and at equal or better success."""
+    for variant in SAMPLES:
+        ours, theirs = (_row(record[side][variant], "all") for side in ("ours", "theirs"))
+        ratio = theirs["seconds"] / ours["seconds"]
+        name = f"samples a second against TextAttack {variant}"
+        yield Figure(name, f"{ratio:.0f}x", f"at least {TARGET}x", ratio >= TARGET)
+        shares = [one["successes"] / one["attacked"] for one in (ours, theirs)]
+        value = f"{shares[0]:.1%}, theirs {shares[1]:.1%}"
+        yield Figure(f"attacks that succeed, TextAttack {variant}", value, "at least theirs", shares[0] >= shares[1])
+
+
+def _row(side: Mapping[str, Mapping[str, float]], length: str) -> dict[str, float]:
+    """The figures of a length, or of all; `seconds` are of one sample."""
+    chosen = list(side.values()) if length == "all" else [side[length]]
+    summed = {key: sum(one[key] for one in chosen) for key in ("samples", "seconds", "attacked", "successes")}
+    return {**summed, "seconds": summed["seconds"] / summed["samples"]}
+
+
+def _drawn(least: int, most: int) -> list[dict[str, Any]]:
+    """Validation examples of so many words."""
+    lines = Path(TASK.section()["validation"]).read_text(encoding="utf-8").splitlines()
+    fit = [one for one in map(json.loads, lines) if least <= len(Text.of(one["text"]).words) <= most]
+    return random.Random(0).sample(fit, max(SAMPLES.values()))
+
+
+def _ours(samples: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Every round looks for words anew, but for what is loaded once: nothing of one is left for the next."""
+    file = _written(samples)
+    section = {**TASK.section(), "validation": str(file)}
+    records = []
+    for _ in range(ROUNDS):
+        found = api.attack([str(TASK.home / "predecessor")], {"task": section}, mlm=str(masked_lm(TASK)))
+        records.append(found["models"][0]["bert-attack"])
+    return {
+        "samples": len(samples),
+        "seconds": median(record["seconds"] for record in records),
+        "attacked": records[0]["attacked"],
+        "successes": records[0]["successes"],
+        "queries": records[0]["queries"],
+    }
+
+
+def _theirs(samples: Sequence[Mapping[str, Any]], padding: str) -> dict[str, float]:
+    python, out, stop_words = _environment(), HOME / "theirs.json", HOME / "stop-words.txt"
+    stop_words.write_text("\n".join(sorted(read_stop_words(None))), encoding="utf-8")
+    paths = [TASK.home / "predecessor", masked_lm(TASK), _written(samples), stop_words, out]
+    options = ["--padding", padding, "--threads", str(usable_cores())]
+    subprocess.run([str(python), str(Path(__file__).with_name("peer.py")), *map(str, paths), *options], check=True)
+    attacked = [one for one in read_json(out) if one["status"] != "skipped"]
+    return {
+        "samples": len(samples),
+        "seconds": sum(one["seconds"] for one in read_json(out)),
+        "attacked": len(attacked),
+        "successes": sum(one["status"] == "success" for one in attacked),
+        "queries": fmean(one["queries"] for one in attacked),
+    }
+
+
+def _written(samples: Sequence[Mapping[str, Any]]) -> Path:
+    file = HOME / "samples.jsonl"
+    file.write_text("".join(json.dumps(dict(one)) + "\n" for one in samples), encoding="utf-8")
+    return file
+
+
+def _environment() -> Path:
+    """The interpreter of an environment with TextAttack, made if it is not there: it holds transformers below 5."""
+    python = ENVIRONMENT / "bin/python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", str(ENVIRONMENT)], check=True)
+        pip = [str(ENVIRONMENT / "bin/pip"), "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        subprocess.run([*pip, "--requirement", str(REQUIREMENTS)], check=True)
+    return python
