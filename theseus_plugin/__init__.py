@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["UserError", "attack", "bench", "compress", "export", "fit", "load_recipe", "tune"]
+__all__ = ["UserError", "attack", "bench", "compress", "explain", "export", "fit", "load_recipe", "rank", "tune"]
 
 if TYPE_CHECKING:
-    from theseus_plugin.api import attack, bench, compress, export, fit, tune
+    from theseus_plugin.api import attack, bench, compress, explain, export, fit, rank, tune
     from theseus_plugin.errors import UserError
     from theseus_plugin.recipe import load_recipe
 

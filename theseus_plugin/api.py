@@ -171,6 +171,44 @@ def attack(models: Sequence[str], task: RecipeLike | None = None, **options: Any
     return bench(models, task, {"bert-attack": options})
 
 
+def rank(models: Sequence[str], task: RecipeLike | None = None, **options: Any) -> dict[str, Any]:
+    """Rank candidate facts by the paths between their entities: the evaluator `ranking` alone.
+
+    Args:
+        models: as for `bench`.
+        task: as for `bench`; its task is `relations`.
+        options: fields of `theseus_plugin.ranking.config.RankingConfig`; `queries` must be given.
+
+    Returns:
+        As `bench`; the figures of a model are under `ranking`.
+
+    Raises:
+        UserError: as `bench`.
+    """
+    return bench(models, task, {"ranking": options})
+
+
+def explain(model: str, fact: tuple[str, str, str], task: RecipeLike | None = None, **options: Any) -> dict[str, Any]:
+    """What a model says of one fact, and the paths that it says so by, the strongest first.
+
+    Args:
+        model: a checkpoint, an ONNX folder or file that was trained on the task `relations`.
+        fact: head, relation and tail, by their names or texts.
+        task: as for `bench`.
+        options: fields of `theseus_plugin.ranking.config.Judging`.
+
+    Returns:
+        See `theseus_plugin.ranking.explain.explain`.
+
+    Raises:
+        UserError: a path that is no model, another task, or an entity or relation that is not known.
+    """
+    from theseus_plugin.ranking.config import Judging
+    from theseus_plugin.ranking.explain import explain as run
+
+    return run(model, _task(task, model), fact, validate(Judging, options, where=""))
+
+
 def _evaluator(name: str, options: dict[str, Any], shared: Mapping[str, Any]) -> Evaluator:
     """An evaluator with its own options, and those of the shared ones that were given and that it has."""
     known = registry.load("evaluator", name).Config.model_json_schema().get("properties", {})

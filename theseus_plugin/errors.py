@@ -5,6 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+_LISTED = 50
+"""Words that a message lists at most."""
+
 
 class UserError(Exception):
     """A mistake or a condition outside the program: one line saying what is wrong, where, and what to do.
@@ -37,12 +40,13 @@ class ProcessLost(UserError):
 
 
 def did_you_mean(word: str, valid: Iterable[str]) -> str:
-    """End of an error message: the valid word nearest to `word`, or the list of all valid ones."""
+    """End of an error message: the valid word nearest to `word`, or those there are, not all of a long list."""
     names = sorted(valid)
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
     if near:
         return f"did you mean {near[0]!r}?"
-    return "valid: " + (", ".join(names) or "none")
+    more = f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
+    return "valid: " + (", ".join(names[:_LISTED]) or "none") + more
 
 
 def reason(error: BaseException) -> str:

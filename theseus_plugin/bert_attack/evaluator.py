@@ -115,7 +115,7 @@ class BertAttack(Evaluator):
         from theseus_plugin.bert_attack.search import attack, hold
         from theseus_plugin.bert_attack.target import Target
         from theseus_plugin.measure.child import Child
-        from theseus_plugin.measure.progress import progress
+        from theseus_plugin.progress import progress
 
         config, side = self.config, self._side(data)
         with (

@@ -13,7 +13,7 @@ from pydantic import Field
 from theseus_plugin.contract import Evaluator
 from theseus_plugin.errors import UserError
 from theseus_plugin.measure.devices import Placed
-from theseus_plugin.measure.progress import progress
+from theseus_plugin.progress import progress
 
 if TYPE_CHECKING:
     import numpy as np

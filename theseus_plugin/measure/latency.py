@@ -11,7 +11,7 @@ from pydantic import Field, field_validator
 from theseus_plugin.contract import Evaluator
 from theseus_plugin.cores import usable_cores
 from theseus_plugin.measure.devices import Placed
-from theseus_plugin.measure.progress import progress
+from theseus_plugin.progress import progress
 
 if TYPE_CHECKING:
     from theseus_plugin.contract import Task

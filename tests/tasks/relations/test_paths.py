@@ -9,7 +9,7 @@ import pytest
 
 from theseus_plugin.errors import UserError
 from theseus_plugin.tasks.relations.graph import Graph, Triple, read_triples
-from theseus_plugin.tasks.relations.paths import Paths, neighbourhood, walked
+from theseus_plugin.tasks.relations.paths import Paths, neighbourhood, some, walked
 
 FAMILY: list[Triple] = [
     ("ann", "parent", "bob"),
@@ -22,12 +22,11 @@ FAMILY: list[Triple] = [
 ]
 
 
-def found(graph: Graph, start: str, end: str, without: Triple | None = None, most: int | None = None) -> set[str]:
+def found(graph: Graph, start: str, end: str, without: Triple | None = None) -> set[str]:
     """Paths as the names of their relations."""
     paths = Paths(graph, graph.entities[start], None if without is None else graph.number(without))
     return {
-        " ".join(graph.relation_names[graph.facts[fact][1]] for fact in path)
-        for path in paths.to(graph.entities[end], most).paths
+        " ".join(graph.relation_names[graph.facts[fact][1]] for fact in path) for path in paths.to(graph.entities[end])
     }
 
 
@@ -54,7 +53,7 @@ def test_the_steps_of_a_path() -> None:
             (tuple(graph.facts[fact].tolist()), graph.names[at])
             for fact, at in walked(graph, path, graph.entities["ann"])
         ]
-        for path in Paths(graph, graph.entities["ann"]).to(graph.entities["cid"]).paths
+        for path in Paths(graph, graph.entities["ann"]).to(graph.entities["cid"])
     ]
     assert [[at for _, at in steps] for steps in names] == [["bob", "cid"], ["bob", "cid"], ["dan", "cid"]]
 
@@ -90,27 +89,25 @@ def test_all_paths_are_those_of_networkx(seed: int) -> None:
         paths = Paths(graph, start, without)
         for end in range(len(graph.entities)):
             ours = paths.to(end)
-            assert not ours.capped
-            assert len(set(ours.paths)) == len(ours.paths)
-            assert set(ours.paths) == by_networkx(graph, start, end, without)
-            assert ours.paths == sorted(ours.paths, key=lambda path: (len(path), path))
+            assert len(set(ours)) == len(ours)
+            assert set(ours) == by_networkx(graph, start, end, without)
+            assert ours == sorted(ours, key=lambda path: (len(path), path))
 
 
 def test_a_cap_keeps_the_shortest_and_draws_by_seed() -> None:
     graph = Graph.of(random_graph(1, entities=8, facts=60))
-    paths = Paths(graph, 0)
-    whole = paths.to(3)
-    assert len(whole.paths) > 40
-    short = [path for path in whole.paths if len(path) < 3]
-    few = paths.to(3, most=len(short) + 5)
-    assert few.capped
-    assert few.paths[: len(short)] == short
-    assert set(few.paths) < set(whole.paths)
-    assert len(set(few.paths)) == len(short) + 5
-    assert few == Paths(graph, 0).to(3, most=len(short) + 5)
-    assert few != paths.to(3, most=len(short) + 5, seed=1)
-    assert not paths.to(3, most=len(whole.paths)).capped
-    assert paths.to(3, most=2).paths == paths.to(3, most=2).paths
+    whole = Paths(graph, 0).to(3)
+    assert len(whole) > 40
+    short = [path for path in whole if len(path) < 3]
+    few = some(whole, len(short) + 5, [0, 3])
+    assert few[: len(short)] == short
+    assert set(few) < set(whole)
+    assert len(set(few)) == len(short) + 5
+    assert few == sorted(few, key=lambda path: (len(path), path))
+    assert few == some(whole, len(short) + 5, [0, 3])
+    assert few != some(whole, len(short) + 5, [1, 3])
+    assert some(whole, len(whole), [0]) == whole
+    assert set(some(whole, 2, [0])) < set(short)
 
 
 @pytest.mark.parametrize("seed", range(3))

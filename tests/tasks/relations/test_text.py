@@ -15,7 +15,7 @@ NAMES = Names({"1": "wheel", "2": "car", "3": "seat", "4": "wheel"}, {"_part_of"
 
 
 def test_a_path_is_told_in_the_direction_of_its_facts() -> None:
-    paths = Paths(GRAPH, GRAPH.entities["1"]).to(GRAPH.entities["4"]).paths
+    paths = Paths(GRAPH, GRAPH.entities["1"]).to(GRAPH.entities["4"])
     [asked] = [instance(GRAPH, NAMES, ("1", "_part_of", "4"), path) for path in paths]
     assert asked.texts == (
         "Question: wheel part of what ? Is the correct answer wheel 2 ?",
@@ -24,7 +24,7 @@ def test_a_path_is_told_in_the_direction_of_its_facts() -> None:
 
 
 def test_what_has_no_text_is_called_as_it_is_spelled() -> None:
-    paths = Paths(GRAPH, GRAPH.entities["5"]).to(GRAPH.entities["1"]).paths
+    paths = Paths(GRAPH, GRAPH.entities["5"]).to(GRAPH.entities["1"])
     [asked] = [instance(GRAPH, NAMES, ("5", "likes", "1"), path) for path in paths]
     assert asked.texts == ("Question: 5 likes what ? Is the correct answer wheel ?", "Context: wheel likes 5;")
 

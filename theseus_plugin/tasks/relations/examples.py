@@ -12,6 +12,7 @@ from theseus_plugin.contract import Features
 from theseus_plugin.tasks.relations.encode import Encoder
 from theseus_plugin.tasks.relations.graph import Graph, Triple
 from theseus_plugin.tasks.relations.negatives import Negatives
+from theseus_plugin.tasks.relations.on_disk import on_disk
 from theseus_plugin.tasks.relations.paths import Paths
 from theseus_plugin.tasks.relations.text import Names, instance
 
@@ -32,7 +33,7 @@ class Maker:
     paths: int
     """Of each fact, the shortest first."""
 
-    def examples(self, judged: Judged) -> Iterator[Features]:
+    def examples(self, judged: Judged) -> list[Features]:
         """Of a true fact and of the false ones made of it. No path uses the true one, theirs neither. Of a fact between
         entities that nothing else joins there is none, and only the first false one is taken then.
         """
@@ -40,15 +41,14 @@ class Maker:
         without = self.graph.number(fact)
         paths_from = cache(lambda head: Paths(self.graph, head, without))  # half of the false ones have its head
         own = list(self._of(fact, TRUE, paths_from))
-        yield from own
-        for one in false if own else false[:1]:
-            yield from self._of(one, FALSE, paths_from)
+        others = [example for one in (false if own else false[:1]) for example in self._of(one, FALSE, paths_from)]
+        return own + others
 
     def _of(self, fact: Triple, label: int, paths_from: Callable[[int], Paths]) -> Iterator[Features]:
         head, tail = (self.graph.entities.get(entity) for entity in (fact[0], fact[2]))
         if head is None or tail is None:
             return
-        for path in paths_from(head).to(tail).paths[: self.paths]:
+        for path in paths_from(head).to(tail)[: self.paths]:
             features, cut = self.encoder.encode(instance(self.graph, self.names, fact, path))
             yield {**features, "labels": label, _CUT: cut}
 
@@ -69,18 +69,6 @@ def stored(maker: Maker, judged: Sequence[Judged], folder: str, processes: int |
         folder: to write into.
         processes: that make them; None: one.
     """
-
-    def make(judged: Sequence[Judged], maker: Maker) -> Iterator[Features]:
-        for one in judged:
-            yield from maker.examples(one)
-
-    whole, flag = datasets.Value("int64"), datasets.Value("bool")
-    inputs = {name: datasets.List(datasets.Value("int32")) for name in maker.encoder.names}
-    made = datasets.Dataset.from_generator(
-        make,
-        features=datasets.Features({**inputs, "labels": whole, _CUT: flag}),
-        gen_kwargs={"judged": list(judged), "maker": maker},
-        cache_dir=folder,
-        num_proc=processes,
-    )
+    flag = datasets.Value("bool")
+    made = on_disk(maker.examples, judged, maker.encoder.names, {_CUT: flag}, folder, processes, "examples")
     return made.remove_columns(_CUT), sum(made[_CUT])

@@ -6,8 +6,7 @@ would have at the other end, and each of these adds the last step.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -18,15 +17,6 @@ LONGEST = 3
 """Facts of a path."""
 Path = tuple[int, ...]
 """Numbers of facts, from one entity to the other."""
-
-
-@dataclass(frozen=True)
-class Found:
-    """Paths between two entities, the shortest first, then by number."""
-
-    paths: list[Path]
-    capped: bool
-    """Whether there were more."""
 
 
 class Paths:
@@ -46,21 +36,12 @@ class Paths:
         self._first, self._first_facts = ends[used], facts[used]
         self._two_steps()
 
-    def to(self, end: int, most: int | None = None, seed: int = 0) -> Found:
-        """All paths to `end`, or `most` of them: the shortest ones, and of the longest that are taken a sample that
-        depends on `seed` and both entities alone.
-        """
-        groups = [self._one(end), self._two(end), self._three(end)] if end != self._start else []
-        found: list[Path] = []
-        for group in groups:
-            room = len(group) if most is None else most - len(found)
-            if len(group) > room:
-                random = np.random.default_rng([seed, self._start, end])
-                group = group[np.sort(random.choice(len(group), room, replace=False))]
-                found += map(tuple, group.tolist())
-                return Found(found, capped=True)
-            found += map(tuple, group.tolist())
-        return Found(found, capped=False)
+    def to(self, end: int) -> list[Path]:
+        """All paths to `end`, the shortest first, then by number; none to the start itself."""
+        if end == self._start:
+            return []
+        groups = self._one(end), self._two(end), self._three(end)
+        return [tuple(path) for group in groups for path in group.tolist()]
 
     def _two_steps(self) -> None:
         """Every walk of two steps from the start that comes back to nothing, ordered by where it ends."""
@@ -88,6 +69,19 @@ class Paths:
         kept = self._middles[places] != end
         rows = np.column_stack([self._walks[places[kept]], facts[last[kept]]])
         return rows[np.lexsort(rows.T[::-1])]
+
+
+def some(paths: Sequence[Path], most: int, key: Sequence[int]) -> list[Path]:
+    """At most so many of some paths, which come the shortest first: the shortest ones, and of the longest that are
+    taken a sample that depends on `key`, numbers from 0, alone.
+    """
+    if len(paths) <= most:
+        return list(paths)
+    longest = len(paths[most])
+    shorter = [path for path in paths if len(path) < longest]
+    others = [path for path in paths if len(path) == longest]
+    drawn = np.random.default_rng(key).choice(len(others), most - len(shorter), replace=False)
+    return shorter + [others[at] for at in sorted(drawn)]
 
 
 @lru_cache(maxsize=4096)

@@ -76,9 +76,9 @@ class Relations(Task):
                 facts = read_triples(self._file(split))
                 count = self.config.negatives if split == "train" else self.config.validation_negatives
                 judged = judge(graph, facts, count, self.config.seed)
-                if not any(True for one in judged for _ in maker.examples(one)):  # looks at the first example only
-                    raise UserError(f"{self._file(split)}: no fact there whose entities a path joins: nothing to judge")
                 found[split], truncated[split] = stored(maker, judged, f"{folder}/{split}", self.config.processes)
+                if not len(found[split]):
+                    raise UserError(f"{self._file(split)}: no fact there whose entities a path joins: nothing to judge")
         return TaskData(
             splits=found,
             collate=Padding.of(tokenizer, "int64"),

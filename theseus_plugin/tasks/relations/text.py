@@ -34,6 +34,10 @@ class Names:
             texts = {name: text.partition(",")[0].strip() or text for name, text in texts.items()}
         return cls(texts, _read(relations) if relations else {})
 
+    def entity(self, name: str) -> str:
+        """Its text, alone."""
+        return self.entities.get(name, name)
+
     def relation(self, name: str) -> str:
         """Its text; of one without, its name with spaces for underscores and slashes."""
         return self.relations.get(name) or " ".join(name.replace("_", " ").replace("/", " ").split())
@@ -43,7 +47,7 @@ class Names:
         texts: dict[str, str] = {}
         seen: dict[str, int] = {}
         for entity in dict.fromkeys(entities):
-            text = self.entities.get(entity, entity)
+            text = self.entity(entity)
             seen[text] = seen.get(text, 0) + 1
             texts[entity] = text if seen[text] == 1 else f"{text} {seen[text]}"
         return texts

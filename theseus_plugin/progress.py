@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
 @contextmanager
 def progress(description: str, total: int) -> Iterator[Callable[[], None]]:
-    """A bar on standard error of `total` steps; what it gives is called after each step."""
+    """A bar on standard error of `total` steps, with the time left; what it gives is called after each step. Of several
+    processes the first one shows it.
+    """
     from rich.console import Console
     from rich.progress import Progress
 
     console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+    shown = console.is_terminal and os.environ.get("RANK", "0") == "0"
+    with Progress(console=console, transient=True, disable=not shown) as bar:
         task = bar.add_task(description, total=total)
         yield lambda: bar.advance(task)
