@@ -1,0 +1,110 @@
+"""Does a compressed encoder judge facts as well, and how fast is that.
+
+    python -m benchmarks.relations WN18RR      # train, compress, rank; under 30 minutes on 2 cores
+    python -m benchmarks.relations             # all graphs
+    python -m benchmarks.relations --speed     # path search against networkx, on a machine that does nothing else
+    python -m benchmarks.relations --check     # the committed figures beside what they should reach
+
+What has a record is not done again. Records: `benchmarks/results/relations/`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from benchmarks.glue.page import markdown
+from benchmarks.recording import write_record
+from benchmarks.relations import speed
+from benchmarks.relations.runs import GRAPHS, MODELS, run
+from benchmarks.targets import Figure
+from theseus_plugin.files import read_json
+
+RESULTS = Path(__file__).parents[1] / "results" / "relations"
+MINUTES = 30
+"""Of the whole run on WN18RR, at most."""
+SPEED = 5
+"""Times the predecessor's queries per second that the successor in 8 bits should rank, losing `LOST` of MRR at most."""
+LOST = 0.01
+RULES = ("mean", "paper")
+
+
+def main() -> None:
+    """Run what has no record, then print every figure."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("graphs", nargs="*", metavar="GRAPH", help=f"of {', '.join(GRAPHS)}; default: all")
+    parser.add_argument("--speed", action="store_true", help="measure the search for paths")
+    parser.add_argument("--check", action="store_true", help="exit 1 where a figure falls short of its target")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.graphs) - set(GRAPHS):
+        parser.error(f"no such graph: {', '.join(sorted(unknown))}")
+    if arguments.speed:
+        write_record(_file("speed"), speed.measure())
+    elif not arguments.check:
+        for name in arguments.graphs or GRAPHS:
+            if not _file(name).exists():
+                write_record(_file(name), run(GRAPHS[name]))
+    records = {name: read_json(_file(name)) for name in GRAPHS if _file(name).exists()}
+    print(table(records))  # noqa: T201
+    lines = [line for name, record in records.items() for line in targets(name, record)]
+    if _file("speed").exists():
+        lines += speed.targets(read_json(_file("speed")))
+    print("\n" + "\n".join(line.text for line in lines))  # noqa: T201
+    if arguments.check and not (lines and all(line.reached for line in lines)):
+        sys.exit(1)
+
+
+def table(records: Mapping[str, Any]) -> str:
+    """Every model on every graph, in Markdown."""
+    heads = [f"{name}, {rule}" for rule in ("mean rank", "the paper's rule") for name in ("Hits@1", "Hits@10", "MRR")]
+    rows = [["graph", "model", *heads, "queries/s", "MB"]]
+    for name, record in records.items():
+        blank = ["", ""]
+        rows.append([name, "number of paths", *_figures(record["by_number_of_paths"]), *blank])
+        for model in MODELS:
+            one = record["models"][model]
+            megabytes = one["size"]["bytes"] / 1e6
+            own = [f"{one['ranking']['queries_per_second']:.1f}", f"{megabytes:.1f}"]
+            rows.append([name, model, *_figures(one["ranking"]["rules"]), *own])
+        if paper := GRAPHS[name].paper:
+            said = [f"{100 * paper[0]:.1f}", "", f"{100 * paper[1]:.1f}"]
+            rows.append([name, "BERTRL with BERT-base, the paper's", "", "", "", *said, *blank])
+    return markdown(rows)
+
+
+def targets(name: str, record: Mapping[str, Any]) -> Iterator[Figure]:
+    """Faster than the predecessor, as good, and within half an hour."""
+    ours, first = (record["models"][model]["ranking"] for model in ("successor-int8", "predecessor"))
+    ratio = ours["queries_per_second"] / first["queries_per_second"]
+    yield Figure(
+        f"{name}: queries a second against the predecessor", f"{ratio:.2f}x", f"at least {SPEED}x", ratio >= SPEED
+    )
+    lost = ours["mrr"] - first["mrr"]
+    yield Figure(f"{name}: MRR", f"{100 * lost:+.2f} points", f"at most {100 * LOST:g} lost", lost >= -LOST)
+    bound = first["coverage"]
+    yield Figure(
+        f"{name}: true facts with a path", f"{bound:.1%}", "bounds Hits@1", all(one <= bound for one in _hits(record))
+    )
+    if name == "WN18RR":
+        minutes = record["seconds"] / 60
+        yield Figure(f"{name}: the whole run", f"{minutes:.1f} minutes", f"at most {MINUTES}", minutes <= MINUTES)
+
+
+def _hits(record: Mapping[str, Any]) -> Iterator[float]:
+    for model in MODELS:
+        yield record["models"][model]["ranking"]["rules"]["paper"]["hits@1"]
+
+
+def _figures(rules: Mapping[str, Mapping[str, float]]) -> list[str]:
+    return [f"{100 * rules[rule][name]:.1f}" for rule in RULES for name in ("hits@1", "hits@10", "mrr")]
+
+
+def _file(name: str) -> Path:
+    return RESULTS / f"{name}.json"
+
+
+if __name__ == "__main__":
+    main()
