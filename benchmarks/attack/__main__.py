@@ -1,20 +1,24 @@
 """Is a successor as robust as its predecessor, and how fast is the attack.
 
     python -m benchmarks.attack            # train what is attacked, attack it; about two hours on 2 cores
+    python -m benchmarks.attack --speed    # against TextAttack, on a machine that does nothing else; half an hour
     python -m benchmarks.attack --check    # the committed figures beside what they should reach
 
 500 validation examples of the film reviews and of SST-2; predecessor, `theseus` successor, that one in 8 bits, `kd`
-successor of the same size. What has a record is not done again. Records: `benchmarks/results/attack/`.
+successor of the same size; and a `theseus` successor that was compressed with what misled its predecessor. What has a
+record is not done again. Records: `benchmarks/results/attack/`.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.attack import augmentation, speed
 from benchmarks.attack.models import TASKS_ATTACKED, AttackedTask, attacked, masked_lm, perplexity
 from benchmarks.glue.page import markdown
 from benchmarks.glue.tasks import MODEL
@@ -32,17 +36,19 @@ SAMPLES = 500
 def main() -> None:
     """Run what has no record, then print every figure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--speed", action="store_true", help="measure the speed, which needs all cores")
     parser.add_argument("--check", action="store_true", help="exit 1 where a figure falls short of its target")
     arguments = parser.parse_args()
-    if not arguments.check:
-        RESULTS.mkdir(parents=True, exist_ok=True)
-        for task in TASKS_ATTACKED.values():
-            if not (file := _file(task.name)).exists():
-                write_record(file, robustness(task))
-    records = {name: read_json(_file(name)) for name in TASKS_ATTACKED if _file(name).exists()}
+    if arguments.speed:
+        write_record(_file("speed"), speed.measure())
+    elif not arguments.check:
+        for name, make in SUITES.items():
+            if not _file(name).exists():
+                write_record(_file(name), make())
+    records = {name: read_json(_file(name)) for name in (*SUITES, "speed") if _file(name).exists()}
     for name, record in records.items():
-        print(f"## {name}\n\n{table(record)}\n")  # noqa: T201
-    lines = [line for name, record in records.items() for line in targets(name, record)]
+        print(f"## {name}\n\n{speed.table(record) if name == 'speed' else table(record)}\n")  # noqa: T201
+    lines = [line for name, record in records.items() for line in _targets(name, record)]
     for line in lines:
         print(line.text)  # noqa: T201
     if arguments.check and not (lines and all(line.reached for line in lines)):
@@ -51,13 +57,34 @@ def main() -> None:
 
 def robustness(task: AttackedTask) -> dict[str, Any]:
     """All models of a task under the same attack on the same examples."""
-    models, mlm = attacked(task), masked_lm(task)
-    options = {"mlm": str(mlm), "samples": SAMPLES, "sentence_encoder": str(load_recipe({"model": MODEL}).model)}
+    models = attacked(task)
+    return {**_attack(task, models), "masked_lm_perplexity": perplexity(task)}
+
+
+def augmented() -> dict[str, Any]:
+    """A successor that was compressed with what misled its predecessor, beside one that was not."""
+    models = augmentation.models()
+    return {
+        **_attack(augmentation.TASK, models),
+        "added": augmentation.added(),
+        "training_examples_attacked": augmentation.EXAMPLES,
+    }
+
+
+SUITES: dict[str, Callable[[], dict[str, Any]]] = {
+    **{name: partial(robustness, task) for name, task in TASKS_ATTACKED.items()},
+    "augmentation": augmented,
+}
+
+
+def _attack(task: AttackedTask, models: Mapping[str, Path]) -> dict[str, Any]:
+    encoder = str(load_recipe({"model": MODEL}).model)
+    options: dict[str, Any] = {"mlm": str(masked_lm(task)), "samples": SAMPLES, "sentence_encoder": encoder}
     record = api.attack([str(folder) for folder in models.values()], {"task": dict(task.section())}, **options)
-    return {**record, "names": list(models), "masked_lm_perplexity": perplexity(task)}
+    return {**record, "names": list(models)}
 
 
-def table(record: dict[str, Any]) -> str:
+def table(record: Mapping[str, Any]) -> str:
     """The figures in Markdown, a row per model."""
     rows = [["model", *(heading for heading, _, _ in FIGURES.values())]]
     for name, model in zip(record["names"], record["models"], strict=True):
@@ -65,7 +92,14 @@ def table(record: dict[str, Any]) -> str:
     return markdown(rows)
 
 
-def targets(name: str, record: dict[str, Any]) -> Iterator[Figure]:
+def _targets(name: str, record: Mapping[str, Any]) -> Iterator[Figure]:
+    if name == "speed":
+        yield from speed.targets(record)
+    elif name in TASKS_ATTACKED:
+        yield from targets(name, record)
+
+
+def targets(name: str, record: Mapping[str, Any]) -> Iterator[Figure]:
     """Whether the successor is as robust as its predecessor, as far as the intervals tell."""
     by_name = dict(zip(record["names"], (model["bert-attack"] for model in record["models"]), strict=True))
     figure = "attacked_accuracy"

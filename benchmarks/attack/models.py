@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,11 +57,19 @@ def attacked(task: AttackedTask) -> dict[str, Path]:
     home = task.home
     _once(home / "predecessor", lambda: api.fit(task.recipe(fit=dict(task.fit))))
     for method in ("theseus", "kd"):
-        options = {**METHODS[method], "successor_blocks": 3, "training": dict(task.training)}
-        _once(home / method, partial(api.compress, task.recipe(successor=str(home / method), method=options)))
+        compressed(task, method, task.section())
     eight = home / "theseus-int8"
     _once(eight, lambda: api.export(str(home / "theseus"), str(eight), precision="int8-dynamic"))
     return {name: home / name for name in ("predecessor", "theseus", "theseus-int8", "kd")}
+
+
+def compressed(task: AttackedTask, name: str, section: Section) -> Path:
+    """A successor of half the blocks, by the method that its name begins with; made if it is not there."""
+    folder = task.home / name
+    options = {**METHODS[name.partition("-")[0]], "successor_blocks": 3, "training": dict(task.training)}
+    recipe = {**task.recipe(successor=str(folder), method=options), "task": dict(section)}
+    _once(folder, lambda: api.compress(recipe))
+    return folder
 
 
 def masked_lm(task: AttackedTask) -> Path:
