@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.attack import speed
 from benchmarks.peak import products
+from benchmarks.relations import __main__ as relations
 from benchmarks.successors import merged
 from benchmarks.targets import falls_short, figures
 
@@ -161,3 +163,59 @@ def test_the_loops_figures_and_what_falls_short() -> None:
     short = [line for line in figures_of([slower, slower, loop_round()]) if not line.reached]
     assert [line.name.split(" against")[0] for line in short] == ["2 processes x 1 thread", "peak memory"]
     assert short[0].value == "0.60x (0.60 to 0.90)"
+
+
+def ranked(mrr: float, per_second: float) -> dict[str, Any]:
+    rules = {rule: {"hits@1": 0.7, "hits@10": 0.8, "mrr": mrr} for rule in ("mean", "paper")}
+    figures = {"rules": rules, "mrr": mrr, "coverage": 0.8, "queries_per_second": per_second}
+    return {"ranking": figures, "size": {"bytes": 18e6}}
+
+
+def knowledge(mrr: float = 0.75, per_second: float = 60.0, seconds: float = 1200.0) -> dict[str, Any]:
+    return {
+        "models": {
+            "predecessor": ranked(0.755, 10.0),
+            "successor": ranked(0.75, 25.0),
+            "successor-int8": ranked(mrr, per_second),
+        },
+        "by_number_of_paths": {rule: {"hits@1": 0.3, "hits@10": 0.6, "mrr": 0.4} for rule in ("mean", "paper")},
+        "seconds": seconds,
+    }
+
+
+@pytest.mark.parametrize(
+    ("record", "short"),
+    [
+        (knowledge(), []),
+        (knowledge(per_second=49.0), ["WN18RR: queries a second against the predecessor: 4.90x"]),
+        (knowledge(mrr=0.744), ["WN18RR: MRR: -1.10 points"]),
+        (knowledge(seconds=1860.0), ["WN18RR: the whole run: 31.0 minutes"]),
+    ],
+)
+def test_targets_of_relations(record: dict[str, Any], short: list[str]) -> None:
+    found = falls_short(list(relations.targets("WN18RR", record)))
+    assert [line.removeprefix("- ").partition(";")[0] for line in found] == short
+
+
+def test_the_table_of_relations_has_the_papers_figures() -> None:
+    table = relations.table({"WN18RR": knowledge(), "WN18RR-1000": knowledge()})
+    assert "| WN18RR | successor-int8 | 70.0 | 80.0 | 75.0 | 70.0 | 80.0 | 75.0 | 60.0 | 18.0 |" in table
+    assert table.count("the paper's |") == 1
+
+
+def sided(seconds: float, successes: int) -> dict[str, dict[str, float]]:
+    return {
+        length: {"samples": 4, "seconds": seconds, "attacked": 4, "successes": successes} for length in speed.LENGTHS
+    }
+
+
+def test_the_attack_is_compared_sample_by_sample() -> None:
+    record = {
+        "ours": {variant: sided(0.5, 3) for variant in speed.SAMPLES},
+        "theirs": {"as published": sided(100.0, 3), "padding mended": sided(8.0, 4)},
+    }
+    assert [line.partition(";")[0] for line in falls_short(list(speed.targets(record)))] == [
+        "- samples a second against TextAttack padding mended: 16x",
+        "- attacks that succeed, TextAttack padding mended: 75.0%, theirs 100.0%",
+    ]
+    assert "| over 30, TextAttack as published | 4 | 0.125 | 25.00 | 200 | 3 of 4 | 3 of 4 |" in speed.table(record)
