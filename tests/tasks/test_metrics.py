@@ -86,3 +86,12 @@ def test_scorer_keeps_the_order_and_gives_floats():
     result = scorer(["matthews", "accuracy"])(one_hot(PREDICTED, 2), LABELS)
     assert list(result) == ["matthews", "accuracy"]
     assert all(type(value) is float for value in result.values())
+
+
+def test_auc_counts_the_pairs_in_the_right_order():
+    margins, labels = np.array([0.25, -1.0, 0.25, 2.0, 5.0]), np.array([1, 0, 0, 1, 0])
+    others = np.array([4.0, 0.0, -2.0, 1.0, 9.0])
+    logits = np.stack([others, others + margins], axis=1)
+    pairs = [(margins[i] > margins[j]) + (margins[i] == margins[j]) / 2 for i in (0, 3) for j in (1, 2, 4)]
+    assert METRICS["auc"](logits, labels) == pytest.approx(np.mean(pairs))
+    assert METRICS["auc"](logits, np.ones(5, dtype=int)) == 0.5

@@ -28,6 +28,15 @@ def matthews(logits: np.ndarray, labels: np.ndarray) -> float:
     return _defined(metrics.matthews_corrcoef(labels, logits.argmax(axis=1)))
 
 
+def auc(logits: np.ndarray, labels: np.ndarray) -> float:
+    """Area under the ROC curve of two classes: how often an example of class 1 scores above one of class 0. It
+    knows of no threshold, so it does not mind how rare a class was in training. 0.5 where only one class is there.
+    """
+    if len(np.unique(labels)) < 2:
+        return 0.5
+    return float(metrics.roc_auc_score(labels, logits[:, 1] - logits[:, 0]))
+
+
 def pearson(logits: np.ndarray, labels: np.ndarray) -> float:
     """Pearson's correlation of the one output with the labels."""
     return _correlation(stats.pearsonr, logits, labels)
@@ -38,7 +47,7 @@ def spearman(logits: np.ndarray, labels: np.ndarray) -> float:
     return _correlation(stats.spearmanr, logits, labels)
 
 
-METRICS: dict[str, Metric] = {f.__name__: f for f in (accuracy, f1, matthews, pearson, spearman)}
+METRICS: dict[str, Metric] = {f.__name__: f for f in (accuracy, auc, f1, matthews, pearson, spearman)}
 
 
 def scorer(names: Sequence[str]) -> Callable[[np.ndarray, np.ndarray], dict[str, float]]:

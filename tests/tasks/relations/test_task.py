@@ -81,7 +81,7 @@ def test_every_command_takes_it(home: Path, tmp_path: Path) -> None:
         "method": {"name": "theseus", "successor_blocks": 1, "training": TRAINING},
     }
     fit(recipe)
-    assert compress(recipe)["metric"] == "accuracy"
+    assert compress(recipe)["metric"] == "auc"
     export(str(tmp_path / "successor"), str(tmp_path / "onnx"))
     [row] = bench([str(tmp_path / "onnx")], evaluators={"accuracy": {}})["models"]
     assert row["accuracy"]["examples"] == len(load(home).splits["validation"])

@@ -28,8 +28,11 @@ class RelationsOptions(Options):
     max_length: int = Field(128, ge=16, description="In tokens; whole steps of a path are left out beyond it.")
     seed: int = Field(0, ge=0, description="Of the false facts.")
     processes: int | None = Field(None, ge=1, description="Processes that find paths; default: one.")
-    metrics: list[Literal["accuracy", "f1", "matthews"]] = Field(
-        ["accuracy"], min_length=1, description="As of text-classification; the first one chooses the best checkpoint."
+    metrics: list[Literal["auc", "accuracy", "f1", "matthews"]] = Field(
+        ["auc", "accuracy"],
+        min_length=1,
+        description="auc: how often a true fact is above a false one; the others as of text-classification."
+        " The first one chooses the best checkpoint.",
     )
 
 
