@@ -1,11 +1,11 @@
 """The BERT-ATTACK recipe of TextAttack on given samples, in an environment of its own; `speed.py` calls it.
 
-    python peer.py MODEL MLM SAMPLES.jsonl STOP_WORDS OUT.json [--padding longest]
+    NLTK_DATA=FOLDER python peer.py MODEL MLM SAMPLES.jsonl OUT.json --threads 2 [--padding longest]
 
 As the recipe is but for K, which is the paper's 48, with the combinations of a word of several pieces cut to the first
-48 x 48: all of two pieces, where 48^3 would take minutes a word; and for the sentence encoder, which cannot be
-downloaded, so that no time is spent on it. `--padding longest` mends what costs most, padding to the longest input the
-model takes.
+48 x 48: all of two pieces, where 48^3 would take minutes a word; for the sentence encoder, which cannot be downloaded, so
+that no time is spent on it; and for the stop words, which lie in FOLDER. `--padding longest` mends what costs most,
+padding to the longest input the model takes.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ CANDIDATES = 48
 def main() -> None:
     """Attack every sample, one after the other, and write what came of each and how long it took."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("model", "mlm", "samples", "stop_words", "out"):
+    for name in ("model", "mlm", "samples", "out"):
         parser.add_argument(name, type=Path)
     parser.add_argument("--padding", choices=("max_length", "longest"), default="max_length")
     parser.add_argument("--threads", type=int, required=True)
@@ -57,10 +57,9 @@ def _attack(classifier: PreTrainedModel, arguments: argparse.Namespace) -> Attac
     wrapper.model, wrapper.tokenizer, wrapper.max_length = classifier, tokenizer, None
     mlm = AutoModelForMaskedLM.from_pretrained(arguments.mlm).eval()
     its_tokenizer = _Padded(AutoTokenizer.from_pretrained(arguments.mlm), arguments.padding)
-    stop_words = arguments.stop_words.read_text(encoding="utf-8").split()
     return Attack(
         UntargetedClassification(wrapper),
-        [RepeatModification(), StopwordModification(stop_words), MaxWordsPerturbed(max_percent=0.4)],
+        [RepeatModification(), StopwordModification(), MaxWordsPerturbed(max_percent=0.4)],
         WordSwapMaskedLM("bert-attack", mlm, its_tokenizer, max_candidates=CANDIDATES),
         GreedyWordSwapWIR(wir_method="unk"),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -109,11 +110,11 @@ def _ours(samples: Sequence[Mapping[str, Any]]) -> dict[str, float]:
 
 
 def _theirs(samples: Sequence[Mapping[str, Any]], padding: str) -> dict[str, float]:
-    python, out, stop_words = _environment(), HOME / "theirs.json", HOME / "stop-words.txt"
-    stop_words.write_text("\n".join(sorted(read_stop_words(None))), encoding="utf-8")
-    paths = [TASK.home / "predecessor", masked_lm(TASK), _written(samples), stop_words, out]
+    python, out = _environment(), HOME / "theirs.json"
+    paths = [Path(__file__).with_name("peer.py"), TASK.home / "predecessor", masked_lm(TASK), _written(samples), out]
     options = ["--padding", padding, "--threads", str(usable_cores())]
-    subprocess.run([str(python), str(Path(__file__).with_name("peer.py")), *map(str, paths), *options], check=True)
+    variables = os.environ | {"NLTK_DATA": str(_stop_words()), "HF_HUB_OFFLINE": "1"}
+    subprocess.run([str(python), *map(str, paths), *options], env=variables, check=True)
     attacked = [one for one in read_json(out) if one["status"] != "skipped"]
     return {
         "samples": len(samples),
@@ -128,6 +129,15 @@ def _written(samples: Sequence[Mapping[str, Any]]) -> Path:
     file = HOME / "samples.jsonl"
     file.write_text("".join(json.dumps(dict(one)) + "\n" for one in samples), encoding="utf-8")
     return file
+
+
+def _stop_words() -> Path:
+    """A folder of data as NLTK has it, with our stop words in it: its own cannot be downloaded everywhere."""
+    folder = HOME / "nltk_data"
+    file = folder / "corpora" / "stopwords" / "english"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("\n".join(sorted(read_stop_words(None))), encoding="utf-8")
+    return folder.resolve()
 
 
 def _environment() -> Path:
