@@ -3,8 +3,8 @@
     NLTK_DATA=FOLDER python peer.py MODEL MLM SAMPLES.jsonl OUT.json --threads 2 [--padding longest]
 
 As the recipe is but for K, which is the paper's 48, with the combinations of a word of several pieces cut to the first
-48 x 48: all of two pieces, where 48^3 would take minutes a word; for the sentence encoder, which cannot be downloaded, so
-that no time is spent on it; and for the stop words, which lie in FOLDER. `--padding longest` mends what costs most,
+48 x 48: all of two pieces, where 48^3 would take minutes a word; for the sentence encoder, which cannot be downloaded,
+so that no time is spent on it; and for the stop words, which lie in FOLDER. `--padding longest` mends what costs most,
 padding to the longest input the model takes.
 """
 
