@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from theseus_plugin.ranking.finder import Finder
     from theseus_plugin.ranking.queries import Query
     from theseus_plugin.ranking.ranks import Scores
+    from theseus_plugin.tasks.relations.encode import Encoder
     from theseus_plugin.tasks.relations.task import Relations
     from theseus_plugin.tasks.relations.text import Names
 
@@ -93,21 +94,17 @@ class Ranking(Evaluator):
         known: dict[str, _Found],
     ) -> _Found:
         """The paths as inputs of a model; made once for all that read texts alike."""
-        from theseus_plugin.checkpoint import load_config, load_tokenizer
         from theseus_plugin.ranking.finder import ExampleMaker, columns
         from theseus_plugin.tasks.relations.encode import Encoder
         from theseus_plugin.tasks.relations.on_disk import on_disk
-        from theseus_plugin.tasks.tokens import longest_input
 
-        tokenizer = load_tokenizer(str(model.folder))
-        length = min(task.config.max_length, longest_input(tokenizer, load_config(str(model.folder))))
-        key = f"{length} {tokenizer.backend_tokenizer.to_str()}"
+        encoder = Encoder.of(str(model.folder), task.config.max_length)
+        key = f"{encoder.max_length} {encoder.tokenizer.backend_tokenizer.to_str()}"
         if key not in known:
-            maker = ExampleMaker(finder, names, Encoder(tokenizer, length))
-            inputs, own, started = maker.encoder.names, str(folder / str(len(known))), perf_counter()
-            numbered = list(enumerate(queries))
-            examples = on_disk(maker.examples, numbered, inputs, columns(), own, self.config.processes, "paths")
-            known[key] = _Found(examples, inputs, tokenizer, perf_counter() - started)
+            maker = ExampleMaker(finder, names, encoder)
+            numbered, own, started = list(enumerate(queries)), str(folder / str(len(known))), perf_counter()
+            examples = on_disk(maker.examples, numbered, encoder.names, columns(), own, self.config.processes, "paths")
+            known[key] = _Found(examples, encoder, perf_counter() - started)
         return known[key]
 
     def _judged(self, model: Model, auto_class: str, found: _Found) -> tuple[np.ndarray, float]:
@@ -122,11 +119,13 @@ class Ranking(Evaluator):
         batches = sum(-(-min(CHUNK, count - start) // size) for start in starts)
         with (
             progress(f"judgements of {model.name}", batches) as tick,
-            judging(model, auto_class, self.config, found.tokenizer) as judge,
+            judging(model, auto_class, self.config, found.encoder.tokenizer) as judge,
         ):
             started = perf_counter()
             parts = [
-                judge.log_odds(found.examples[start : start + CHUNK], found.inputs, tick)  # read where it is needed
+                judge.log_odds(
+                    found.examples[start : start + CHUNK], found.encoder.names, tick
+                )  # read where it is needed
                 for start in starts
             ]
         return np.concatenate([*parts, np.zeros(0, dtype=np.float32)]), perf_counter() - started
@@ -170,8 +169,7 @@ class _Found:
     """The paths of all queries, as inputs of models that read texts alike."""
 
     examples: datasets.Dataset
-    inputs: Sequence[str]
-    tokenizer: Any
+    encoder: Encoder
     seconds: float
     """That it took to find them."""
 

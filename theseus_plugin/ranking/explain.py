@@ -31,7 +31,6 @@ def explain(model: str, task: Task, fact: Triple, config: Judging) -> dict[str, 
     Raises:
         UserError: a path that is no model, a task other than `relations`, or an entity or relation that is not known.
     """
-    from theseus_plugin.checkpoint import load_config, load_tokenizer
     from theseus_plugin.measure.devices import admitted
     from theseus_plugin.ranking.finder import ExampleMaker, Finder
     from theseus_plugin.ranking.judge import judging
@@ -39,14 +38,12 @@ def explain(model: str, task: Task, fact: Triple, config: Judging) -> dict[str, 
     from theseus_plugin.ranking.ranks import aggregated
     from theseus_plugin.ranking.shown import in_words, probability, told
     from theseus_plugin.tasks.relations.encode import Encoder
-    from theseus_plugin.tasks.tokens import longest_input
 
     [chosen], relations = admitted([model], config), relations_of(task)
     graph, names = graph_of(relations, config.facts), names_of(relations)
     fact = _known(fact, graph, names)
-    tokenizer = load_tokenizer(str(chosen.folder))
-    length = min(relations.config.max_length, longest_input(tokenizer, load_config(str(chosen.folder))))
-    maker = ExampleMaker(Finder(graph, config.paths, config.seed), names, Encoder(tokenizer, length))
+    encoder = Encoder.of(str(chosen.folder), relations.config.max_length)
+    maker = ExampleMaker(Finder(graph, config.paths, config.seed), names, encoder)
     examples = list(maker.examples((0, Query((fact,), "tail"))))
     record: dict[str, Any] = {
         "fact": list(fact),
@@ -57,9 +54,9 @@ def explain(model: str, task: Task, fact: Triple, config: Judging) -> dict[str, 
     }
     if not examples:
         return record
-    with judging(chosen, task.auto_class, config, tokenizer) as judge:
+    with judging(chosen, task.auto_class, config, encoder.tokenizer) as judge:
         by_column = {name: [one[name] for one in examples] for name in examples[0]}
-        log_odds = judge.log_odds(by_column, maker.encoder.names)
+        log_odds = judge.log_odds(by_column, encoder.names)
     for at in (-log_odds).argsort(kind="stable").tolist():
         steps = told(graph, names, fact, examples[at]["path"])
         record["paths"].append({"probability": probability(log_odds[at]), "in_words": in_words(steps), "steps": steps})

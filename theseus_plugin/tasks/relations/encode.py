@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from theseus_plugin.checkpoint import load_config, load_tokenizer
 from theseus_plugin.errors import UserError
 from theseus_plugin.tasks.relations.text import Instance
+from theseus_plugin.tasks.tokens import longest_input
 
 _CONTEXT = "Context:"
 
@@ -25,7 +27,7 @@ class Encoder:
     """
 
     def __init__(self, tokenizer: Any, max_length: int) -> None:
-        self._tokenizer, self._max_length = tokenizer, max_length
+        self.tokenizer, self.max_length = tokenizer, max_length
         self._known: dict[str, list[int]] = {}
         encoded = tokenizer("a", "b")
         places = [at for at, side in enumerate(encoded.sequence_ids(0)) if side is not None]
@@ -36,6 +38,12 @@ class Encoder:
         self._around = ids[:first], ids[first + 1 : second], ids[second + 1 :]
         types = encoded.get("token_type_ids")
         self._types = None if types is None else (types[first], types[first + 1 : second], types[second], types[-1])
+
+    @classmethod
+    def of(cls, checkpoint: str, max_length: int) -> Encoder:
+        """For a checkpoint, whose own limit counts if it is lower."""
+        tokenizer = load_tokenizer(checkpoint)
+        return cls(tokenizer, min(max_length, longest_input(tokenizer, load_config(checkpoint))))
 
     @property
     def names(self) -> list[str]:
@@ -51,10 +59,10 @@ class Encoder:
         before, between, after = self._around
         question = self._ids(instance.question, begins=True)
         context = list(self._ids(_CONTEXT, begins=True))
-        room = self._max_length - len(before) - len(question) - len(between) - len(after)
+        room = self.max_length - len(before) - len(question) - len(between) - len(after)
         if len(context) > room:
             raise UserError(
-                f"max_length: {self._max_length} tokens do not hold the question {instance.question!r}: allow more"
+                f"max_length: {self.max_length} tokens do not hold the question {instance.question!r}: allow more"
             )
         cut = False
         for step in instance.context:
@@ -76,5 +84,5 @@ class Encoder:
         """Of a text at the beginning of its side, or after a space."""
         key = text if begins else f" {text}"
         if key not in self._known:
-            self._known[key] = self._tokenizer(key, add_special_tokens=False)["input_ids"]
+            self._known[key] = self.tokenizer(key, add_special_tokens=False)["input_ids"]
         return self._known[key]

@@ -56,23 +56,22 @@ class Relations(Task):
         Raises:
             UserError: a file that is missing or malformed, no example in a split, or a head of other classes.
         """
-        from theseus_plugin.checkpoint import load_config, load_tokenizer
+        from theseus_plugin.checkpoint import load_config
         from theseus_plugin.tasks.heads import classes_of, classifier
         from theseus_plugin.tasks.metrics import scorer
         from theseus_plugin.tasks.relations.encode import Encoder
         from theseus_plugin.tasks.relations.examples import Maker, judge, stored
         from theseus_plugin.tasks.relations.graph import Graph, read_triples
         from theseus_plugin.tasks.relations.text import Names
-        from theseus_plugin.tasks.tokens import Padding, longest_input
+        from theseus_plugin.tasks.tokens import Padding
 
-        config, tokenizer = load_config(checkpoint), load_tokenizer(checkpoint)
-        if not new_head and len(names := classes_of(config, checkpoint)) != len(CLASSES):
+        if not new_head and len(names := classes_of(load_config(checkpoint), checkpoint)) != len(CLASSES):
             raise UserError(f"{checkpoint}: its head has {len(names)} classes, a fact is false or true: choose another")
-        length = min(self.config.max_length, longest_input(tokenizer, config))
         graph = Graph.of(read_triples(self.config.train), self.config.train)
         texts = Names.read(self.config.entities, self.config.relations)
+        encoder = Encoder.of(checkpoint, self.config.max_length)
         found, truncated = {}, {}
-        maker = Maker(graph, texts, Encoder(tokenizer, length), self.config.paths)
+        maker = Maker(graph, texts, encoder, self.config.paths)
         # removed at the end: what is open in it stays readable, and goes when it is closed
         with tempfile.TemporaryDirectory(prefix="relations-") as folder:
             for split in splits:
@@ -84,12 +83,12 @@ class Relations(Task):
                     raise UserError(f"{self._file(split)}: no fact there whose entities a path joins: nothing to judge")
         return TaskData(
             splits=found,
-            collate=Padding.of(tokenizer, "int64"),
+            collate=Padding.of(encoder.tokenizer, "int64"),
             score=scorer(self.config.metrics),
             metric=self.config.metrics[0],
             head=classifier(CLASSES),
             truncated=truncated,
-            max_length=length,
+            max_length=encoder.max_length,
         )
 
     def _file(self, split: str) -> str:
