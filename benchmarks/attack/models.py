@@ -55,7 +55,7 @@ TASKS_ATTACKED = {
 def attacked(task: AttackedTask) -> dict[str, Path]:
     """The models by name, the predecessor first; made if they are not there."""
     home = task.home
-    _once(home / "predecessor", lambda: api.fit(task.recipe(fit=dict(task.fit))))
+    _once(home / "predecessor", lambda: api.fit(task.recipe(fit={**task.fit, "resume": True})))
     for method in ("theseus", "kd"):
         compressed(task, method, task.section())
     eight = home / "theseus-int8"
@@ -66,7 +66,7 @@ def attacked(task: AttackedTask) -> dict[str, Path]:
 def compressed(task: AttackedTask, name: str, section: Section) -> Path:
     """A successor of half the blocks, by the method that its name begins with; made if it is not there."""
     folder = task.home / name
-    options = {**METHODS[name.partition("-")[0]], "successor_blocks": 3, "training": dict(task.training)}
+    options = {**METHODS[name.partition("-")[0]], "successor_blocks": 3, "training": {**task.training, "resume": True}}
     recipe = {**task.recipe(successor=str(folder), method=options), "task": dict(section)}
     _once(folder, lambda: api.compress(recipe))
     return folder
@@ -76,7 +76,7 @@ def masked_lm(task: AttackedTask) -> Path:
     """A model that was trained for an epoch to tell hidden words of the task's own texts; made if it is not there."""
     section = task.section()
     masked = {"name": "masked-lm", **{key: section[key] for key in ("train", "validation", "text")}, "max_length": 64}
-    fit = {"epochs": 1, "learning_rate": 3e-4, "eval_batch_size": 32}
+    fit = {"epochs": 1, "learning_rate": 3e-4, "eval_batch_size": 32, "resume": True}
     folder = task.home / "masked-lm"
     _once(folder, lambda: api.fit({"model": MODEL, "predecessor": str(folder), "task": masked, "fit": fit}))
     return folder

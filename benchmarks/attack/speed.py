@@ -26,7 +26,7 @@ REQUIREMENTS = Path(__file__).with_name("peer-requirements.txt")
 TASK = TASKS_ATTACKED["reviews"]
 LENGTHS = {"up to 10 words": (1, 10), "11 to 20": (11, 20), "21 to 30": (21, 30), "over 30": (31, 10_000)}
 """Samples are drawn by length, so many of each."""
-SAMPLES = {"as published": 6, "padding mended": 25}
+SAMPLES = {"as published": 4, "padding mended": 15}
 """Of each length, by what they are attacked with: the peer as it is takes most of a minute for one."""
 PADDING = {"as published": "max_length", "padding mended": "longest"}
 ROUNDS = 3
