@@ -6,7 +6,6 @@ Importing this module imports neither torch nor pydantic nor any plugin: `--help
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -17,6 +16,7 @@ from typing import Any
 import click
 
 from theseus_plugin.errors import UserError
+from theseus_plugin.launching import is_first_process
 from theseus_plugin.scale import scale
 
 _PATIENCE = 30
@@ -38,6 +38,13 @@ def takes_recipe(command: Callable[..., None]) -> Callable[..., None]:
     return click.argument("recipe")(command)
 
 
+def runs_models(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of commands that run models: where, and with how many threads."""
+    command = click.option("--threads", type=int, help="Threads.  [default: all usable cores]")(command)
+    places = click.Choice(["cpu", "cuda", "tensorrt"])
+    return click.option("--device", type=places, help="Where to run them.  [default: cpu]")(command)
+
+
 def main(arguments: Sequence[str] | None = None, prog_name: str = "theseus-plugin") -> None:
     """Entry point: what the user can mend becomes one line and an exit status, 2 unless it says otherwise.
 
@@ -51,7 +58,7 @@ def main(arguments: Sequence[str] | None = None, prog_name: str = "theseus-plugi
         # not UserError alone: a plugin that imports nothing of ours marks its own
         if not getattr(error, "mendable", False):
             raise
-        if not _first_process() and getattr(error, "first_process_only", True):
+        if not is_first_process() and getattr(error, "first_process_only", True):
             # The first process meets it too, and tells it: a launcher ends all of them as soon as one has failed.
             time.sleep(_PATIENCE)
         click.echo(f"error: {error}", err=True)
@@ -209,8 +216,7 @@ def export(checkpoint: str, output: str, task: str | None, as_json: bool, **opti
 @task_option
 @click.option("--evaluator", "names", multiple=True, metavar="NAME", help="Only this; may be repeated.")
 @click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="An option, as latency.rounds=30.")
-@click.option("--device", type=click.Choice(["cpu", "cuda", "tensorrt"]), help="Where to run them.  [default: cpu]")
-@click.option("--threads", type=int, help="Threads.  [default: all usable cores]")
+@runs_models
 @click.option("--force", is_flag=True, default=None, help="Run also what the device has no fast kernels for.")
 @click.option("--report", metavar="FILE.html", help="Write an HTML report.")
 @click.option("--records", metavar="FILE.jsonl", help="Append the record to this file.")
@@ -242,8 +248,7 @@ def bench(
 @click.option("--samples", type=int, help="Validation examples to attack.  [default: 500]")
 @click.option("--output", metavar="FOLDER", help="Write every attacked example, and a page that shows them.")
 @click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Any option, as max_changed=0.2.")
-@click.option("--device", type=click.Choice(["cpu", "cuda", "tensorrt"]), help="Where to run them.  [default: cpu]")
-@click.option("--threads", type=int, help="Threads.  [default: all usable cores]")
+@runs_models
 @as_json_option
 def attack(models: Sequence[str], task: str | None, overrides: Sequence[str], as_json: bool, **options: Any) -> None:
     """Attack text classifiers with BERT-ATTACK: how many examples are misled, by changing how many words.
@@ -274,8 +279,7 @@ def attack(models: Sequence[str], task: str | None, overrides: Sequence[str], as
 @task_option
 @click.option("--output", metavar="FOLDER", help="Write every ranked query with the paths that decided.")
 @click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Any option, as aggregator=mean.")
-@click.option("--device", type=click.Choice(["cpu", "cuda", "tensorrt"]), help="Where to run them.  [default: cpu]")
-@click.option("--threads", type=int, help="Threads.  [default: all usable cores]")
+@runs_models
 @as_json_option
 def rank(models: Sequence[str], task: str | None, overrides: Sequence[str], as_json: bool, **options: Any) -> None:
     """Rank the true one of many candidate facts of a knowledge graph: Hits@1, Hits@10, MRR.
@@ -394,7 +398,7 @@ def _show_bench(record: dict[str, Any], report: str | None, as_json: bool) -> No
 
 
 def _print_result(result: Any, as_json: bool) -> None:
-    if not _first_process():
+    if not is_first_process():
         return
     if as_json:
         _print_json(result)
@@ -411,7 +415,3 @@ def _print_result(result: Any, as_json: bool) -> None:
 
 def _print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2))
-
-
-def _first_process() -> bool:
-    return os.environ.get("RANK", "0") == "0"

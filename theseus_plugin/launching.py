@@ -12,6 +12,11 @@ import sys
 _RANKS = ("RANK", "PMI_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK")
 
 
+def is_first_process() -> bool:
+    """Whether this is the process of a run that speaks to the user, or the only one."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def start_missing_ranks() -> None:
     """Replace this process by torchrun with the launcher's number of processes; return if all is well already."""
     # The launcher sets an address to meet at if and only if it was asked for several processes.

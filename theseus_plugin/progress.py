@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from theseus_plugin.launching import is_first_process
 
 
 @contextmanager
@@ -16,7 +17,7 @@ def progress(description: str, total: int) -> Iterator[Callable[[], None]]:
     from rich.progress import Progress
 
     console = Console(stderr=True)
-    shown = console.is_terminal and os.environ.get("RANK", "0") == "0"
+    shown = console.is_terminal and is_first_process()
     with Progress(console=console, transient=True, disable=not shown) as bar:
         task = bar.add_task(description, total=total)
         yield lambda: bar.advance(task)

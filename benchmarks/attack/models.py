@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks.glue.grid import METHODS
 from benchmarks.glue.tasks import MODEL, TASKS
+from benchmarks.recording import once
 from theseus_plugin import api
 from theseus_plugin.demo import _prepare
 from theseus_plugin.files import read_json
@@ -55,11 +56,11 @@ TASKS_ATTACKED = {
 def attacked(task: AttackedTask) -> dict[str, Path]:
     """The models by name, the predecessor first; made if they are not there."""
     home = task.home
-    _once(home / "predecessor", lambda: api.fit(task.recipe(fit={**task.fit, "resume": True})))
+    once(home / "predecessor", lambda: api.fit(task.recipe(fit={**task.fit, "resume": True})))
     for method in ("theseus", "kd"):
         compressed(task, method, task.section())
     eight = home / "theseus-int8"
-    _once(eight, lambda: api.export(str(home / "theseus"), str(eight), precision="int8-dynamic"))
+    once(eight, lambda: api.export(str(home / "theseus"), str(eight), precision="int8-dynamic"))
     return {name: home / name for name in ("predecessor", "theseus", "theseus-int8", "kd")}
 
 
@@ -68,7 +69,7 @@ def compressed(task: AttackedTask, name: str, section: Section) -> Path:
     folder = task.home / name
     options = {**METHODS[name.partition("-")[0]], "successor_blocks": 3, "training": {**task.training, "resume": True}}
     recipe = {**task.recipe(successor=str(folder), method=options), "task": dict(section)}
-    _once(folder, lambda: api.compress(recipe))
+    once(folder, lambda: api.compress(recipe))
     return folder
 
 
@@ -78,15 +79,10 @@ def masked_lm(task: AttackedTask) -> Path:
     masked = {"name": "masked-lm", **{key: section[key] for key in ("train", "validation", "text")}, "max_length": 64}
     fit = {"epochs": 1, "learning_rate": 3e-4, "eval_batch_size": 32, "resume": True}
     folder = task.home / "masked-lm"
-    _once(folder, lambda: api.fit({"model": MODEL, "predecessor": str(folder), "task": masked, "fit": fit}))
+    once(folder, lambda: api.fit({"model": MODEL, "predecessor": str(folder), "task": masked, "fit": fit}))
     return folder
 
 
 def perplexity(task: AttackedTask) -> float:
     """Of the masked language model on the task's validation texts."""
     return float(read_json(masked_lm(task) / "result.json")["after"]["perplexity"])
-
-
-def _once(folder: Path, make: Callable[[], Any]) -> None:
-    if not folder.exists():
-        make()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.glue.tasks import MODEL
+from benchmarks.recording import once
 from theseus_plugin import api
 from theseus_plugin.cores import usable_cores
 from theseus_plugin.ranking.finder import Finder
@@ -105,9 +106,9 @@ def train(graph: Knowledge) -> None:
         "fit": fit,
         "method": {"name": "theseus", "successor_blocks": 3, "training": training},
     }
-    _once(predecessor, lambda: api.fit(recipe))
-    _once(successor, lambda: api.compress(recipe))
-    _once(eight, lambda: api.export(str(successor), str(eight), precision="int8-dynamic"))
+    once(predecessor, lambda: api.fit(recipe))
+    once(successor, lambda: api.compress(recipe))
+    once(eight, lambda: api.export(str(successor), str(eight), precision="int8-dynamic"))
 
 
 def by_number_of_paths(graph: Knowledge) -> Mapping[str, Any]:
@@ -116,8 +117,3 @@ def by_number_of_paths(graph: Knowledge) -> Mapping[str, Any]:
     queries = read_queries(graph.ranked["queries"], 50)
     counts = ([np.array([len(paths)] if paths else []) for paths, _ in finder.paths(query)] for query in queries)
     return summary([ranks(scores, "max") for scores in counts])
-
-
-def _once(folder: Path, make: Callable[[], Any]) -> None:
-    if not folder.exists():
-        make()

@@ -114,16 +114,14 @@ class BertAttack(Evaluator):
     ) -> tuple[list[Outcome], float]:
         from theseus_plugin.bert_attack.search import attack, hold
         from theseus_plugin.bert_attack.target import Target
-        from theseus_plugin.measure.child import Child
+        from theseus_plugin.measure.child import opened
         from theseus_plugin.progress import progress
 
         config, side = self.config, self._side(data)
         with (
             progress(f"attacks on {model.name}", len(texts)) as tick,
-            Child(model, task.auto_class, config) as child,
+            opened(model, task.auto_class, config) as child,
         ):
-            child.receive()
-            child.ask("open")
             target = Target(model, child, data, config.batch_size)
             started = perf_counter()
 

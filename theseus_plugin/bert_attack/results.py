@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from theseus_plugin.bert_attack.search import Outcome
-from theseus_plugin.measure.statistics import RESAMPLES, interval
+from theseus_plugin.measure.statistics import mean_interval
 
 
 @dataclass(frozen=True)
@@ -89,11 +89,6 @@ def summary(attacked: Sequence[Attacked]) -> dict[str, Any]:
         "attacked": len(tried),
         "successes": len(misled),
         **{name: float(of.mean()) for name, of in known.items()},
-        "intervals": {name: _interval(of) for name, of in known.items()},
+        "intervals": {name: mean_interval(of) for name, of in known.items()},
         "skipped": dict(Counter(one.outcome.reason for one in attacked if one.outcome.status == "skipped")),
     }
-
-
-def _interval(values: np.ndarray) -> list[float]:
-    draws = np.random.default_rng(0).integers(len(values), size=(RESAMPLES, len(values)))
-    return interval(values[draws].mean(axis=1))

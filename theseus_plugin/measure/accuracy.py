@@ -58,7 +58,7 @@ class Accuracy(Evaluator):
     def _score(self, model: Model, task: Task) -> _Scored:
         import numpy as np
 
-        from theseus_plugin.measure.child import Child
+        from theseus_plugin.measure.child import opened
         from theseus_plugin.onnx.predict import predict
 
         data = task.load(str(model.folder), splits=("validation",))
@@ -66,10 +66,8 @@ class Accuracy(Evaluator):
         size = self.config.batch_size
         with (
             progress(f"accuracy of {model.name}", -(-len(examples) // size)) as tick,
-            Child(model, task.auto_class, self.config) as child,
+            opened(model, task.auto_class, self.config) as child,
         ):
-            child.receive()
-            child.ask("open")
             if data.reduce is not None:
                 child.ask("reduce", code=np.frombuffer(pickle.dumps(data.reduce), dtype=np.uint8))
 

@@ -12,7 +12,8 @@ import os
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -113,6 +114,15 @@ class Child:
         self._said.seek(0)
         said = self._said.read().decode(errors="replace")
         return RuntimeError(f"measuring {self.name} failed: its process ended with status {status}\n{said}")
+
+
+@contextmanager
+def opened(model: Model, auto_class: str, config: Placed) -> Iterator[Child]:
+    """A process that holds a model and has loaded it, until the end of the block; see `Child`."""
+    with Child(model, auto_class, config) as child:
+        child.receive()
+        child.ask("open")
+        yield child
 
 
 def _environment(threads: int, spinning: bool | None) -> dict[str, str]:

@@ -73,6 +73,12 @@ def interval(values: np.ndarray) -> list[float]:
     return [float(low), float(high)]
 
 
+def mean_interval(values: np.ndarray) -> list[float]:
+    """Interval of the mean of some values, drawn with replacement."""
+    draws = np.random.default_rng(0).integers(len(values), size=(RESAMPLES, len(values)))
+    return interval(values[draws].mean(axis=1))
+
+
 def resampled_scores(
     score: Score, logits: np.ndarray, labels: np.ndarray, resamples: int = RESAMPLES, seed: int = 0
 ) -> dict[str, np.ndarray]:

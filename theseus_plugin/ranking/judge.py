@@ -10,7 +10,7 @@ import numpy as np
 
 from theseus_plugin.contract import Features
 from theseus_plugin.errors import UserError
-from theseus_plugin.measure.child import Child
+from theseus_plugin.measure.child import Child, opened
 from theseus_plugin.onnx.predict import predict
 from theseus_plugin.tasks.relations.examples import FALSE, TRUE
 from theseus_plugin.tasks.relations.task import CLASSES
@@ -63,7 +63,5 @@ class Judge:
 @contextmanager
 def judging(model: Model, auto_class: str, config: Judging, tokenizer: Any) -> Iterator[Judge]:
     """A model that is ready to judge, until the end of the block."""
-    with Child(model, auto_class, config) as child:
-        child.receive()
-        child.ask("open")
+    with opened(model, auto_class, config) as child:
         yield Judge(model, child, Padding.of(tokenizer, "int64"), config.batch_size)
