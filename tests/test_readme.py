@@ -10,6 +10,7 @@ from benchmarks import successors
 from benchmarks.attack import __main__ as attack
 from benchmarks.attack import speed
 from benchmarks.recipes import RESULTS, markdown
+from benchmarks.relations import __main__ as relations
 from theseus_plugin.files import read_json
 
 README = Path(__file__).parents[1] / "README.md"
@@ -33,3 +34,10 @@ def test_the_tables_of_attacks_are_generated(name: str) -> None:
     record = read_json(attack.RESULTS / f"{name}.json")
     table = speed.table(record) if name == "speed" else attack.table(record)
     assert table in (DOCS / "bert-attack.md").read_text(encoding="utf-8")
+
+
+def test_the_figures_of_relations_are_generated() -> None:
+    told = relations.told()
+    assert told
+    page = (DOCS / "relations.md").read_text(encoding="utf-8")
+    assert [part for part in told if part not in page] == []

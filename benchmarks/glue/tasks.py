@@ -75,7 +75,7 @@ class GlueTask:
 _PAIR = ["sentence1", "sentence2"]
 _TASKS = [
     GlueTask("MRPC", ["#1 String", "#2 String"], "Quality", ["f1", "accuracy"], 345, {"epochs": 5}),
-    GlueTask("STS-B", _PAIR, "score", ["pearson", "spearman"], 720, {"epochs": 4}, kind="text-regression"),
+    GlueTask("STS-B", _PAIR, "score", ["pearson", "spearman"], 540, {"epochs": 4}, kind="text-regression"),
     GlueTask("SST-2", "sentence", "label", ["accuracy"], 625, {"epochs": 2}, sample=20_000),
     GlueTask("CoLA", "sentence", "label", ["matthews", "accuracy"], 1_070, columns="source\tlabel\tstar\tsentence"),
     GlueTask("RTE", _PAIR, "label", ["accuracy"], 390, {"epochs": 5}),

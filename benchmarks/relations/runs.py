@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.glue.grid import METHODS
 from benchmarks.glue.tasks import MODEL
 from benchmarks.recording import once
 from theseus_plugin import api
@@ -104,7 +105,7 @@ def train(graph: Knowledge) -> None:
         "successor": str(successor),
         "task": graph.section(),
         "fit": fit,
-        "method": {"name": "theseus", "successor_blocks": 3, "training": training},
+        "method": {**METHODS["theseus"], "successor_blocks": 3, "training": training},
     }
     once(predecessor, lambda: api.fit(recipe))
     once(successor, lambda: api.compress(recipe))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -13,7 +13,7 @@ from theseus_plugin.contract import Features
 from theseus_plugin.ranking.queries import Query, Varied
 from theseus_plugin.tasks.relations.encode import Encoder
 from theseus_plugin.tasks.relations.graph import Graph, Triple
-from theseus_plugin.tasks.relations.paths import Path, Paths, some
+from theseus_plugin.tasks.relations.paths import Path, Paths, neighbourhood, some
 from theseus_plugin.tasks.relations.text import Names, instance
 
 Numbered = tuple[int, Query]
@@ -40,12 +40,13 @@ class Finder:
     def paths(self, query: Query) -> Iterator[tuple[list[Path], bool]]:
         """Of each candidate its paths from head to tail, and whether there were more. None uses the candidate itself,
         should the graph hold it. The sought paths lead from the entity that all candidates share, so that its
-        surroundings are looked at once.
+        surroundings are looked at once, and what lies outside them is passed over: most of the false ones.
         """
         paths_from = cache(lambda start, without: Paths(self.graph, start, without))
+        near = self._near(query)
         for fact in query.facts:
             head, tail = (self.graph.entities.get(entity) for entity in (fact[0], fact[2]))
-            if head is None or tail is None:
+            if head is None or tail is None or (tail if query.varied == "tail" else head) not in near:
                 yield [], False
                 continue
             found = self._between(head, tail, query.varied, paths_from, self.graph.number(fact))
@@ -55,6 +56,11 @@ class Finder:
     def unknown(self, fact: Triple) -> bool:
         """Whether an entity of a fact is not in the graph, so that no path can be."""
         return fact[0] not in self.graph.entities or fact[2] not in self.graph.entities
+
+    def _near(self, query: Query) -> Set[int]:
+        """The entities that a path from the shared entity of a query can come to."""
+        shared = self.graph.entities.get(query.facts[0][0 if query.varied == "tail" else 2])
+        return set() if shared is None else set(neighbourhood(self.graph, shared).tolist())
 
     @staticmethod
     def _between(head: int, tail: int, varied: Varied, paths_from: Any, without: int | None) -> list[Path]:
