@@ -73,7 +73,7 @@ _REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG}
 def disk_trouble(error: BaseException) -> str | None:
     """Why the file system refused, or None for any other failure."""
     if isinstance(error, OSError) and error.errno in _REFUSALS:
-        return error.strerror or str(error)
+        return os.strerror(error.errno)  # `strerror` of some libraries' errors tells more than that
     # safetensors writes in Rust and passes the system's error on as text
     if type(error).__name__ == "SafetensorError":
         number = re.search(r"os error (\d+)", str(error))

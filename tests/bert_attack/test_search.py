@@ -111,7 +111,7 @@ def test_queries_are_counted_one_by_one_and_in_batches() -> None:
     words = [f"w{number}" for number in range(20)] + ["bad"] + [f"v{number}" for number in range(20)]
     asked = Asked(weighing({"bad": -1.0, "good": 0.1}, 0.5), "good film", [words, []])
     assert asked.outcome.queries == 1 + 1 + 21  # the text, the word masked, candidates up to the one that misleads
-    assert asked.outcome.evaluated == len(asked.texts) == 1 + 1 + 32  # two whole batches of sixteen
+    assert asked.outcome.evaluated == len(asked.texts) == 1 + 1 + 24  # six whole batches of four
 
 
 @pytest.mark.parametrize("budget", range(1, 40))

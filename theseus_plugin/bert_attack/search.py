@@ -13,7 +13,7 @@ import numpy as np
 
 from theseus_plugin.bert_attack.words import Text
 
-_TOGETHER = 16
+_TOGETHER = 4
 """Candidates that are asked about together; those after the first that misleads the model were asked in vain."""
 _HELD = 64
 """Attacks that are held at once."""

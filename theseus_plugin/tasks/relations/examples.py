@@ -59,16 +59,16 @@ def judge(graph: Graph, facts: Sequence[Triple], count: int, seed: int) -> list[
     return [(fact, draws.of(fact, count)) for fact in facts]
 
 
-def stored(maker: Maker, judged: Sequence[Judged], folder: str, processes: int | None) -> tuple[datasets.Dataset, int]:
+def stored(maker: Maker, judged: Sequence[Judged], file: str, processes: int | None) -> tuple[datasets.Dataset, int]:
     """The examples of all facts in their order, in a file of `folder` that is read where it is needed, and how many of
     them were cut.
 
     Args:
         maker: makes them.
         judged: facts.
-        folder: to write into.
+        file: to write.
         processes: that make them; None: one.
     """
     flag = datasets.Value("bool")
-    made = on_disk(maker.examples, judged, maker.encoder.names, {_CUT: flag}, folder, processes, "examples")
+    made = on_disk(maker.examples, judged, maker.encoder.names, {_CUT: flag}, file, processes, "examples")
     return made.remove_columns(_CUT), sum(made[_CUT])

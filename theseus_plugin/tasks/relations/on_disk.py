@@ -6,16 +6,21 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import datasets
+import pyarrow
 
 from theseus_plugin.contract import Features
+from theseus_plugin.errors import UserError
+from theseus_plugin.files import disk_trouble
 from theseus_plugin.progress import progress
 
 _TOGETHER = 4
 """Items that a process is given at a time."""
+_WRITTEN = 1024
+"""Examples that are written at a time."""
 Make = Callable[[Any], Iterable[Features]]
 
 
@@ -24,63 +29,55 @@ def on_disk(
     items: Sequence[Any],
     inputs: Sequence[str],
     more: Mapping[str, Any],
-    folder: str,
+    file: str,
     processes: int | None,
     what: str,
 ) -> datasets.Dataset:
-    """The examples of all items in their order, in a file of `folder` that is read where it is needed; maybe none.
+    """The examples of all items in their order, in a file that is read where it is needed; maybe none.
 
     Args:
         make: the examples of an item; it pickles.
         items: what they are made of.
         inputs: names of the model's inputs, which each example has.
         more: further columns but for `labels`, with their types.
-        folder: to write into.
+        file: to write.
         processes: that make them; None: one.
         what: they are called, beside the bar.
+
+    Raises:
+        UserError: the disk is full.
     """
     whole, ids = datasets.Value("int64"), datasets.List(datasets.Value("int32"))
-    columns = datasets.Features({**dict.fromkeys(inputs, ids), "labels": whole, **more})
-    if not any(True for item in items for _ in make(item)):  # looks at the first example only, if there is one
-        return datasets.Dataset.from_dict({name: [] for name in columns}, features=columns)
-    stream = _Stream(make, items, processes or 1, what)
-    with _no_other_bar():
-        return datasets.Dataset.from_generator(stream, features=columns, cache_dir=folder)
+    schema = datasets.Features({**dict.fromkeys(inputs, ids), "labels": whole, **more}).arrow_schema
+    try:
+        with pyarrow.OSFile(file, "wb") as sink, pyarrow.ipc.new_stream(sink, schema) as writer:
+            stream = _examples(make, items, processes or 1, what)
+            while rows := list(islice(stream, _WRITTEN)):
+                writer.write_batch(pyarrow.RecordBatch.from_pylist(rows, schema=schema))
+    except OSError as error:
+        if (refused := disk_trouble(error)) is None:
+            raise
+        raise UserError(
+            f"{file}: cannot be written ({refused}): free space, or name a roomier folder in TMPDIR"
+        ) from error
+    return datasets.Dataset.from_file(file)
+
+
+def _examples(make: Make, items: Sequence[Any], processes: int, what: str) -> Iterator[Features]:
+    with progress(what, len(items)) as tick, _mapped(make, items, processes) as made:
+        for examples in made:
+            yield from examples
+            tick()
 
 
 @contextmanager
-def _no_other_bar() -> Iterator[None]:
-    """That of the library does not know how much there is to do."""
-    disabled = datasets.are_progress_bars_disabled()
-    datasets.disable_progress_bars()
-    try:
-        yield
-    finally:
-        if not disabled:
-            datasets.enable_progress_bars()
-
-
-@dataclass(frozen=True)
-class _Stream:
-    """A generator that pickles, as the library wants it to."""
-
-    make: Make
-    items: Sequence[Any]
-    processes: int
-    what: str
-
-    def __call__(self) -> Iterator[Features]:
-        if self.processes == 1 or len(self.items) <= _TOGETHER:
-            yield from self._told(map(self.make, self.items))
-            return
-        with multiprocessing.Pool(self.processes, initializer=_prepare, initargs=(self.make,)) as pool:
-            yield from self._told(pool.imap(_made, self.items, chunksize=_TOGETHER))
-
-    def _told(self, made: Iterable[Iterable[Features]]) -> Iterator[Features]:
-        with progress(self.what, len(self.items)) as tick:
-            for examples in made:
-                yield from examples
-                tick()
+def _mapped(make: Make, items: Sequence[Any], processes: int) -> Iterator[Iterable[Iterable[Features]]]:
+    """The examples of each item in turn."""
+    if processes == 1 or len(items) <= _TOGETHER:
+        yield map(make, items)
+        return
+    with multiprocessing.Pool(processes, initializer=_prepare, initargs=(make,)) as pool:
+        yield pool.imap(_made, items, chunksize=_TOGETHER)
 
 
 _make: Make
