@@ -8,7 +8,6 @@ import random
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import product
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
@@ -28,9 +27,10 @@ REQUIREMENTS = Path(__file__).with_name("peer-requirements.txt")
 TASK = TASKS_ATTACKED["reviews"]
 LENGTHS = {"up to 10 words": (1, 10), "11 to 20": (11, 20), "21 to 30": (21, 30), "over 30": (31, 10_000)}
 """Samples are drawn by length, so many of each."""
-SAMPLES = {"as published": 4, "padding mended": 15}
+PUBLISHED, MENDED = "as published", "padding mended"
+SAMPLES = {PUBLISHED: 4, MENDED: 15}
 """Of each length, by what they are attacked with: the peer as it is takes most of a minute for one."""
-PADDING = {"as published": "max_length", "padding mended": "longest"}
+PADDING = {PUBLISHED: "max_length", MENDED: "longest"}
 ROUNDS = 3
 """Of ours, which take seconds: the median counts."""
 TARGET = 20
@@ -75,15 +75,15 @@ def table(record: Mapping[str, Any]) -> str:
 
 
 def targets(record: Mapping[str, Any]) -> Iterator[Figure]:
-    """Times as fast, and at equal or better success."""
-    for variant, runtime in product(SAMPLES, RUNTIMES):
-        ours, theirs = _row(record["ours"][variant][runtime], "all"), _row(record["theirs"][variant], "all")
+    """Times as fast as the peer as it is, and at equal or better success."""
+    for runtime in RUNTIMES:
+        ours, theirs = _row(record["ours"][PUBLISHED][runtime], "all"), _row(record["theirs"][PUBLISHED], "all")
         ratio = theirs["seconds"] / ours["seconds"]
-        name = f"through {runtime}, samples a second against TextAttack {variant}"
+        name = f"through {runtime}, samples a second against TextAttack {PUBLISHED}"
         yield Figure(name, f"{ratio:.1f}x", f"at least {TARGET}x", ratio >= TARGET)
         shares = [one["successes"] / one["attacked"] for one in (ours, theirs)]
         value = f"{shares[0]:.1%}, theirs {shares[1]:.1%}"
-        name = f"through {runtime}, attacks that succeed, TextAttack {variant}"
+        name = f"through {runtime}, attacks that succeed, TextAttack {PUBLISHED}"
         yield Figure(name, value, "at least theirs", shares[0] >= shares[1])
 
 

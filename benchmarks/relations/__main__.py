@@ -98,8 +98,9 @@ def targets(name: str, record: Mapping[str, Any]) -> Iterator[Figure]:
         f"{name}: true facts with a path", f"{bound:.1%}", "bounds Hits@1", all(one <= bound for one in _hits(record))
     )
     if name == "WN18RR":
-        minutes = record["seconds"] / 60
-        yield Figure(f"{name}: the whole run", f"{minutes:.1f} minutes", f"at most {MINUTES}", minutes <= MINUTES)
+        minutes, whole = record["seconds"] / 60, record["from_scratch"]
+        value = f"{minutes:.1f} minutes" if whole else "not run in one go"
+        yield Figure(f"{name}: the whole run", value, f"at most {MINUTES} minutes", whole and minutes <= MINUTES)
 
 
 def _hits(record: Mapping[str, Any]) -> Iterator[float]:
