@@ -40,7 +40,7 @@ class AttackConfig(Placed):
     min_word_similarity: float = Field(
         0.4, ge=-1, le=1, description="cosine below which `word_vectors` rule a word out"
     )
-    batch_size: int = Field(64, ge=1, description="texts per call of the model; changes the speed, and hardly the result")
+    batch_size: int = Field(64, ge=1, description="texts per call of the model; changes the speed, hardly the result")
     output: str | None = Field(
         None, description="folder for the attacked examples, a JSON Lines file a model, and a page"
     )

@@ -23,7 +23,7 @@ class Judging(Placed):
         None, ge=1, description="of each fact at most, the shortest first, a sample of the longest; default: all"
     )
     seed: int = Field(0, ge=0, description="of that sample")
-    batch_size: int = Field(64, ge=1, description="paths per call of the model; changes the speed, and hardly the result")
+    batch_size: int = Field(64, ge=1, description="paths per call of the model; changes the speed, hardly the result")
 
 
 class RankingConfig(Judging):
