@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class AccuracyConfig(Placed):
     """Options of `accuracy`."""
 
-    batch_size: int = Field(32, ge=1, description="examples per batch; changes the speed, not the result")
+    batch_size: int = Field(32, ge=1, description="examples per batch; changes the speed, hardly the result")
 
 
 class Accuracy(Evaluator):
