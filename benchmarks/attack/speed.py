@@ -8,6 +8,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
@@ -75,15 +76,15 @@ def table(record: Mapping[str, Any]) -> str:
 
 
 def targets(record: Mapping[str, Any]) -> Iterator[Figure]:
-    """Times as fast as the peer as it is, and at equal or better success."""
-    for runtime in RUNTIMES:
-        ours, theirs = _row(record["ours"][PUBLISHED][runtime], "all"), _row(record["theirs"][PUBLISHED], "all")
+    """Times as fast, and at equal or better success."""
+    for variant, runtime in product(SAMPLES, RUNTIMES):
+        ours, theirs = _row(record["ours"][variant][runtime], "all"), _row(record["theirs"][variant], "all")
         ratio = theirs["seconds"] / ours["seconds"]
-        name = f"through {runtime}, samples a second against TextAttack {PUBLISHED}"
+        name = f"through {runtime}, samples a second against TextAttack {variant}"
         yield Figure(name, f"{ratio:.1f}x", f"at least {TARGET}x", ratio >= TARGET)
         shares = [one["successes"] / one["attacked"] for one in (ours, theirs)]
         value = f"{shares[0]:.1%}, theirs {shares[1]:.1%}"
-        name = f"through {runtime}, attacks that succeed, TextAttack {PUBLISHED}"
+        name = f"through {runtime}, attacks that succeed, TextAttack {variant}"
         yield Figure(name, value, "at least theirs", shares[0] >= shares[1])
 
 
