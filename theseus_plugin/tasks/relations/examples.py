@@ -60,8 +60,8 @@ def judge(graph: Graph, facts: Sequence[Triple], count: int, seed: int) -> list[
 
 
 def stored(maker: Maker, judged: Sequence[Judged], file: str, processes: int | None) -> tuple[datasets.Dataset, int]:
-    """The examples of all facts in their order, in a file of `folder` that is read where it is needed, and how many of
-    them were cut.
+    """The examples of all facts in their order, in a file that is read where it is needed, and how many of them were
+    cut.
 
     Args:
         maker: makes them.
