@@ -14,7 +14,7 @@ from scipy import stats
 from sklearn.metrics import f1_score
 
 from benchmarks.glue import cell as cells
-from benchmarks.glue import documents, grid, page, runner, scores, tasks
+from benchmarks.glue import documents, grid, page, plots, runner, scores, tasks
 from benchmarks.glue.comparison import Runs, difference, mean_difference, mean_kept
 from benchmarks.glue.grid import Cell
 from tests.tiny import save_tiny
@@ -81,8 +81,9 @@ def whole_grid(wrong: dict[str, int]) -> None:
 
 def test_cells() -> None:
     assert len(list(grid.search(["MRPC", "SST-2"]))) == 2 * 6 * 2
+    assert len(list(grid.main(3, ["MRPC", "SST-2"], lambda task, method: 1e-4))) == 6 * (5 + 3)
     cells = list(grid.main(2, ["MRPC", "SST-2"], lambda task, method: 1e-4))
-    assert len(set(cells)) == len(cells) == 6 * (5 + 3)
+    assert len(set(cells)) == len(cells) == 6 * (3 + 3)
     assert [cell.seed for cell in cells] == sorted(cell.seed for cell in cells)  # every seed of all before the next
     ablated = list(grid.ablations(["MRPC", "SST-2", "STS-B"], lambda task, method: 2e-4))
     assert len(set(ablated)) == len(grid.ABLATIONS) * 2 * 3
@@ -192,6 +193,22 @@ def test_tables_show_what_there_is() -> None:
     assert next(row for row in against if row[0] == "kd")[1].startswith("**+")
     assert page.compared(2, BOTH) == {}
     assert page.short_table(BOTH)[1][-1] == ""
+
+
+def test_what_each_module_costs_alone(tmp_path: Path) -> None:
+    whole_grid({})
+    for cell in (cell for task in BOTH for cell in page.replaced([task])[0].cells):
+        metric = tasks.TASKS[cell.task].metrics[0]
+        rows = [{"module": name, metric: 0.9 - lost * cell.seed} for name, lost in (("none", 0), ("blocks 0-1", 0.02))]
+        record = json.loads(runner.file_of(cell).read_text())
+        write(runner.file_of(cell), {**record, "training": {"seconds": 1, "module_costs": rows}})
+    assert page.modules_table(BOTH)[1] == [
+        "blocks 0-1",
+        "-4.00 (-6.00 to -2.00)",  # three seeds
+        "-6.00 (-10.00 to -2.00)",  # five
+    ]
+    plots.draw_module_costs(page.replaced(BOTH), tmp_path / "costs.svg")
+    assert "SST-2, blocks 0-1" in (tmp_path / "costs.svg").read_text()
 
 
 def test_documents_are_filled_and_outdated_ones_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,9 +57,9 @@ def run(tasks: Sequence[str], jobs: int) -> None:
     """Every suite, in the order in which it is needed."""
     fit_predecessors(tasks, jobs)
     run_cells(grid.search(tasks), jobs)
-    run_cells(grid.main(3, tasks, chosen_rate), jobs)
+    run_cells(grid.main(grid.HALF, tasks, chosen_rate), jobs)
     run_cells(grid.ablations(tasks, chosen_rate), jobs)
-    run_cells(grid.main(2, tasks, chosen_rate), jobs)
+    run_cells(grid.main(grid.THIRD, tasks, chosen_rate), jobs)
     run_cells(grid.transfers(tasks, chosen_rate), jobs)
 
 
@@ -68,11 +68,12 @@ def tables(tasks: Sequence[str]) -> dict[str, Callable[[], str]]:
     made: dict[str, Callable[[], page.Table]] = {
         "short": partial(page.short_table, tasks),
         "ablations": partial(page.ablations_table, grid.ABLATED),
+        "modules": partial(page.modules_table, grid.ABLATED),
         "transfers": partial(page.transfers_table, tasks),
         "rates": partial(page.rates_table, tasks),
         "again": page.again_table,
     }
-    for blocks in (3, 2):
+    for blocks in (grid.HALF, grid.THIRD):
         made[f"scores-{blocks}"] = partial(page.scores_table, blocks, tasks)
         made[f"differences-{blocks}"] = partial(page.differences_table, blocks, tasks)
     texts = {name: cache(lambda table=table: page.markdown(table())) for name, table in made.items()}
@@ -84,7 +85,8 @@ def write(tasks: Sequence[str]) -> None:
     documents.write(tables(tasks))
     variants = page.ablated(grid.ABLATED)
     for at, task in enumerate(grid.ABLATED):
-        plots.draw(variants, at, PLOTS / f"ablations-{task.lower()}.svg")
+        plots.draw_ablations(variants, at, PLOTS / f"ablations-{task.lower()}.svg")
+    plots.draw_module_costs(page.replaced(grid.ABLATED), PLOTS / "module-costs.svg")
 
 
 def check(tasks: Sequence[str]) -> None:

@@ -31,8 +31,8 @@ METHODS: dict[str, dict[str, Any]] = {
 }
 """Replacing and what people would do instead. What is distilled starts from every other block too, the better start."""
 ABLATIONS: dict[str, dict[str, Any]] = {
-    **{f"constant-{rate}": _schedule("constant", rate=rate) for rate in (0.3, 0.5, 0.7, 0.9)},
-    **{f"base-{base}": _schedule(base_rate=base) for base in (0.1, 0.5)},
+    **{f"constant-{rate}": _schedule("constant", rate=rate) for rate in (0.5, 0.9)},
+    "base-0.5": _schedule(base_rate=0.5),
     "share-two-thirds": _schedule(share=2 / 3),
     "share-1": _schedule(share=1.0),
     "anti-curriculum": _schedule("anti-curriculum"),
@@ -47,15 +47,17 @@ ABLATIONS: dict[str, dict[str, Any]] = {
 ABLATED = ("MRPC", "SST-2")
 SOURCE = "SST-2"
 """The task whose successors are fine-tuned on the others: the one with the most examples, as MNLI in the paper."""
-TRANSFERRED = ("theseus", "truncation", "kd", "pretrained")
+TRANSFERRED = ("theseus", "kd", "pretrained")
 """Methods whose successors on `SOURCE` are taken; `pretrained`: the first blocks of the encoder, which saw no task."""
+HALF, THIRD = 3, 2
+"""Blocks of successors of half and a third of the depth; ablations and transfers are of half."""
 RATES = (2e-4, 4e-4)
 """Learning rates that are searched, for every method alike: at half the depth, with the first seed."""
 SEEDS = {"SST-2": 3}
 """Seeds by task, where they are not `DEFAULT_SEEDS`."""
 DEFAULT_SEEDS = 5
 FEWER_SEEDS = 3
-"""Of ablations and transfers."""
+"""Of a third of the depth, ablations and transfers."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,9 @@ class Cell:
 
     @property
     def method(self) -> dict[str, Any]:
-        """The section `method` of the cell's recipe, but for its training."""
-        return {**(METHODS | ABLATIONS)[self.variant], "successor_blocks": self.blocks}
+        """The section `method` of the cell's recipe, but for its training; replacing tells its modules' costs."""
+        measured = {"module_costs": True} if (self.variant, self.blocks) == ("theseus", HALF) else {}
+        return {**(METHODS | ABLATIONS)[self.variant], "successor_blocks": self.blocks, **measured}
 
 
 Chosen = Callable[[str, str], float]
@@ -89,7 +92,7 @@ Chosen = Callable[[str, str], float]
 def search(tasks: Sequence[str]) -> Iterator[Cell]:
     """Every method with every learning rate, one seed."""
     for task, method, rate in product(tasks, METHODS, RATES):
-        yield Cell("main", task, 3, method, rate, 1)
+        yield Cell("main", task, HALF, method, rate, 1)
 
 
 def main(blocks: int, tasks: Sequence[str], chosen: Chosen) -> Iterator[Cell]:
@@ -101,7 +104,7 @@ def main(blocks: int, tasks: Sequence[str], chosen: Chosen) -> Iterator[Cell]:
 
 def cells_of(blocks: int, task: str, method: str, rate: float) -> list[Cell]:
     """One method on one task, every seed."""
-    seeds = range(1, 1 + SEEDS.get(task, DEFAULT_SEEDS))
+    seeds = range(1, 1 + (SEEDS.get(task, DEFAULT_SEEDS) if blocks == HALF else FEWER_SEEDS))
     return [Cell("main", task, blocks, method, rate, seed) for seed in seeds]
 
 
@@ -109,11 +112,11 @@ def ablations(tasks: Sequence[str], chosen: Chosen) -> Iterator[Cell]:
     """Every ablation on the tasks that the paper's are shown on here."""
     for seed, variant, task in product(range(1, 1 + FEWER_SEEDS), ABLATIONS, tasks):
         if task in ABLATED:
-            yield Cell("ablations", task, 3, variant, chosen(task, "theseus"), seed)
+            yield Cell("ablations", task, HALF, variant, chosen(task, "theseus"), seed)
 
 
 def transfers(tasks: Sequence[str], chosen: Chosen) -> Iterator[Cell]:
     """Every successor of `SOURCE` that is taken, fine-tuned on the other tasks, with the learning rate of `theseus`."""
     for seed, variant, task in product(range(1, 1 + FEWER_SEEDS), TRANSFERRED, tasks):
         if task != SOURCE:
-            yield Cell("transfer", task, 3, variant, chosen(task, "theseus"), seed)
+            yield Cell("transfer", task, HALF, variant, chosen(task, "theseus"), seed)

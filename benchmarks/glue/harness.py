@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from benchmarks.glue.cell import folder_of
-from benchmarks.glue.grid import Cell
+from benchmarks.glue.grid import HALF, THIRD, Cell
 from benchmarks.glue.runner import bench_file
 from benchmarks.glue.scores import chosen_rate
 from benchmarks.glue.tasks import HOME, TASKS
@@ -35,7 +35,7 @@ def table() -> str:
 def _exports() -> Iterator[str]:
     rate = chosen_rate(TASK, "theseus")
     folders = {"predecessor": TASKS[TASK].predecessor}
-    for blocks in (3, 2):
+    for blocks in (HALF, THIRD):
         folders[f"{blocks}-blocks"] = folder_of(Cell("main", TASK, blocks, "theseus", rate, 1))
     for name, folder in folders.items():
         for precision in ("fp32", "int8-dynamic"):

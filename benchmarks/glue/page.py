@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from benchmarks.glue import grid
 from benchmarks.glue.comparison import Runs, difference, mean_difference, mean_kept
 from benchmarks.glue.grid import ABLATIONS, METHODS, Cell
@@ -65,13 +67,27 @@ def ablated(tasks: Sequence[str]) -> dict[str, list[tuple[Runs, Runs]]]:
     for task in tasks:
         seeds = range(1, 1 + grid.FEWER_SEEDS)
         rate = chosen_rate(task, "theseus")
-        default = Runs([Cell("main", task, 3, "theseus", rate, seed) for seed in seeds])
+        default = Runs([Cell("main", task, grid.HALF, "theseus", rate, seed) for seed in seeds])
         result.setdefault("default", []).append((default, default))
         for variant in ABLATIONS:
-            cells = [Cell("ablations", task, 3, variant, rate, seed) for seed in seeds]
+            cells = [Cell("ablations", task, grid.HALF, variant, rate, seed) for seed in seeds]
             if all(file_of(cell).exists() for cell in cells):
                 result.setdefault(variant, []).append((Runs(cells), default))
     return {variant: runs for variant, runs in result.items() if len(runs) == len(tasks)}
+
+
+def modules_table(tasks: Sequence[str]) -> Table:
+    """What the score changes by where one module alone is replaced, as the replacing phase ends."""
+    costs = [runs.module_costs for runs in replaced(tasks)]
+    rows = [["replaced alone", *(f"{task}, {TASKS[task].metrics[0]}" for task in tasks)]]
+    for module in costs[0]:
+        rows.append([module, *(_change(one[module]) for one in costs)])
+    return rows
+
+
+def replaced(tasks: Sequence[str]) -> list[Runs]:
+    """The runs of `theseus` at half the depth."""
+    return [Runs(grid.cells_of(grid.HALF, task, "theseus", chosen_rate(task, "theseus"))) for task in tasks]
 
 
 def transfers_table(tasks: Sequence[str]) -> Table:
@@ -97,7 +113,7 @@ def transfers_table(tasks: Sequence[str]) -> Table:
 
 def targets(tasks: Sequence[str]) -> Iterator[Figure]:
     """What issue and paper ask for at half the depth."""
-    runs = compared(3, tasks)
+    runs = compared(grid.HALF, tasks)
     ours = runs.pop("theseus")
     kept, between = mean_kept(ours)
     yield Figure(
@@ -119,7 +135,7 @@ def targets(tasks: Sequence[str]) -> Iterator[Figure]:
 def short_table(tasks: Sequence[str]) -> Table:
     """For the README: what each method keeps at half the depth."""
     rows = [["half the depth", *(f"{task}, {TASKS[task].metrics[0]}" for task in tasks), "mean kept", "theseus keeps"]]
-    runs = compared(3, tasks)
+    runs = compared(grid.HALF, tasks)
     ours = runs["theseus"]
     for method, theirs in runs.items():
         shares = [f"{100 * one.kept:.1f} %" for one in theirs]
@@ -158,6 +174,10 @@ def _runs(blocks: int, task: str, method: str) -> Runs | None:
 def _score(runs: Runs) -> str:
     low, high = min(runs.scores), max(runs.scores)
     return f"{100 * runs.mean:.2f} ({100 * low:.2f} to {100 * high:.2f})"
+
+
+def _change(values: Sequence[float]) -> str:
+    return f"{100 * float(np.mean(values)):+.2f} ({100 * min(values):+.2f} to {100 * max(values):+.2f})"
 
 
 def _points(between: Sequence[float], template: str) -> str:

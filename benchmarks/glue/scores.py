@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.glue.grid import RATES, Cell
+from benchmarks.glue.grid import HALF, RATES, Cell
 from benchmarks.glue.runner import file_of, predecessor_file
 from benchmarks.glue.tasks import TASKS
 from theseus_plugin.files import read_json
@@ -63,7 +63,7 @@ def chosen_rate(task: str, method: str) -> float:
     Raises:
         UserError: the search is not done.
     """
-    return max(RATES, key=lambda rate: score(Cell("main", task, 3, method, rate, 1)))
+    return max(RATES, key=lambda rate: score(Cell("main", task, HALF, method, rate, 1)))
 
 
 def _answers(cell: Cell) -> str:
