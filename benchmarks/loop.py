@@ -152,7 +152,7 @@ def _figure(name: str, values: Sequence[float], target: float, unit: str, at_mos
 
 
 def markdown(lines: Sequence[Figure]) -> str:
-    """The table as the README shows it."""
+    """The table as `docs/results.md` shows it."""
     rows = [f"| {line.name} | {line.value} | {line.target} | {'yes' if line.reached else '**no**'} |" for line in lines]
     return "\n".join(["| figure | median over rounds (range) | reach | reached |", "| --- | --- | --- | --- |", *rows])
 

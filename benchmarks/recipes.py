@@ -73,7 +73,7 @@ def rows(records: dict[str, Any]) -> list[list[str]]:
 
 
 def markdown(records: dict[str, Any]) -> str:
-    """The table as the README shows it."""
+    """The table as `docs/results.md` shows it."""
     lines = [
         "| recipe | metric | predecessor | successor | kept | blocks | seconds: fit, compress | ONNX, times as fast |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",

@@ -37,7 +37,9 @@ IN_SHORT = {
     *("model", "runtime", "precision", "MB on disk", "peak memory, MB", "accuracy x 100"),
     *("ms, 1x16", "ms, 1x128", "ms, 32x64", "ms, end to end"),
 }
-"""Columns of the table in the README."""
+"""Columns of the table in `docs/results.md`."""
+README_MODELS = ("predecessor-fp32", "successor-fp32", "successor-int8-dynamic")
+README_COLUMNS = IN_SHORT - {"runtime", "ms, 1x16"}
 
 
 def main() -> None:
@@ -98,6 +100,11 @@ def tell(folder: Path) -> list[str]:
     print(f"## {folder.name}\n\n{markdown(rows, IN_SHORT)}")  # noqa: T201
     print("\n".join(line.text for line in lines))  # noqa: T201
     return falls_short(lines)
+
+
+def brief(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The table of the README."""
+    return markdown([row for row in rows if Path(row["model"]).name in README_MODELS], README_COLUMNS)
 
 
 def merged(records: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The README's figures are those of the committed records."""
+"""The figures of README and documentation are those of the committed records."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ from theseus_plugin.files import read_json
 
 README = Path(__file__).parents[1] / "README.md"
 DOCS = README.with_name("docs")
+RESULTS_PAGE = DOCS / "results.md"
 
 
 def test_the_table_is_generated() -> None:
     records = {file.stem: read_json(file) for file in sorted(RESULTS.glob("*.json"))}
     assert records
-    assert markdown(records) in README.read_text(encoding="utf-8")
+    assert markdown(records) in RESULTS_PAGE.read_text(encoding="utf-8")
 
 
-def test_the_table_of_exports_is_generated() -> None:
+def test_the_tables_of_exports_are_generated() -> None:
     records = {file.stem: read_json(file) for file in sorted((successors.RESULTS / "demo").glob("*.json"))}
     rows = successors.merged(records)
-    assert successors.markdown(rows, successors.IN_SHORT) in README.read_text(encoding="utf-8")
+    assert successors.markdown(rows, successors.IN_SHORT) in RESULTS_PAGE.read_text(encoding="utf-8")
+    assert successors.brief(rows) in README.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", sorted(file.stem for file in attack.RESULTS.glob("*.json")))
