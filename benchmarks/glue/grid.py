@@ -40,7 +40,6 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "init-last": _theseus(initialisation="last"),
     "phase-blocks": _theseus(successor_phase="blocks"),
     "deterministic": _theseus(mixing="deterministic"),
-    "no-dropout": _theseus(predecessor_dropout=False),
     "logits-0.5": _theseus(logits_share=0.5),
 }
 """What the paper varies, what we decided, and what goes beyond the paper: one option of `theseus` each."""

@@ -74,7 +74,7 @@ GRAPHS = {
     one.name: one
     for one in (
         Knowledge("WN18RR", "WN18RR", "WN18RR", "train.txt", 700, 500, (0.755, 0.792)),
-        Knowledge("FB15k-237", "fb237", "FB237", "train.txt", 700, 500, (0.541, 0.605)),
+        Knowledge("FB15k-237", "fb237", "FB237", "train.txt", 700, 1500, (0.541, 0.605)),
         Knowledge("WN18RR-1000", "WN18RR", "WN18RR", "train_1000.txt", 350, 350),
         Knowledge("FB15k-237-1000", "fb237", "FB237", "train_1000.txt", 350, 350),
     )
