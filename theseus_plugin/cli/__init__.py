@@ -1,0 +1,52 @@
+"""The command line. Each command parses, calls the function of the same name in `api`, and prints.
+
+Importing this package imports neither torch nor pydantic nor any plugin: `--help` has to be there at once.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+
+import click
+
+from theseus_plugin.cli.extending import new_plugin, olive_config, plugins
+from theseus_plugin.cli.knowledge import explain, rank
+from theseus_plugin.cli.measuring import attack, bench, demo, export
+from theseus_plugin.cli.training import compress, fit, tune
+from theseus_plugin.errors import UserError
+from theseus_plugin.launching import is_first_process
+
+_PATIENCE = 30
+"""Seconds that other processes leave the first one to tell a mistake before they tell it themselves."""
+
+
+def main(arguments: Sequence[str] | None = None, prog_name: str = "theseus-plugin") -> None:
+    """Entry point: what the user can mend becomes one line and an exit status, 2 unless it says otherwise.
+
+    Args:
+        arguments: of the command; None: those of this process.
+        prog_name: the command as help texts show it.
+    """
+    try:
+        app(arguments, prog_name=prog_name)
+    except Exception as error:
+        # not UserError alone: a plugin that imports nothing of ours marks its own
+        if not getattr(error, "mendable", False):
+            raise
+        if not is_first_process() and getattr(error, "first_process_only", True):
+            # The first process meets it too, and tells it: a launcher ends all of them as soon as one has failed.
+            time.sleep(_PATIENCE)
+        click.echo(f"error: {error}", err=True)
+        sys.exit(getattr(error, "status", UserError.status))
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="theseus-plugin")
+def app() -> None:
+    """Compress fine-tuned transformers by progressive module replacing, and measure what that bought."""
+
+
+for _command in (fit, compress, tune, export, bench, attack, rank, explain, plugins, new_plugin, olive_config, demo):
+    app.add_command(_command)

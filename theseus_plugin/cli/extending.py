@@ -1,0 +1,76 @@
+"""Commands about plugins: the list of them, a new one, Olive's configuration."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from theseus_plugin.cli.options import as_json_option
+from theseus_plugin.cli.printing import print_json
+from theseus_plugin.errors import UserError
+
+
+@click.command()
+@as_json_option
+@click.option("--check", is_flag=True, help="Load each plugin and say what is wrong with it.")
+def plugins(as_json: bool, check: bool) -> None:
+    """List what is installed, from which distribution, broken ones included."""
+    from theseus_plugin import registry
+
+    rows = registry.listing(check)
+    if as_json:
+        print_json([asdict(row) for row in rows])
+    else:
+        for row in rows:
+            origin = f"{row.distribution} {row.version}"
+            state = f"BROKEN: {row.problem}" if row.problem else "ok"
+            click.echo(f"{row.kind:<10} {row.name:<22} {origin:<24} {state}")
+    if any(row.problem for row in rows):
+        sys.exit(1)
+
+
+@click.command()
+@click.argument("name")
+@click.option(
+    "--kind",
+    type=click.Choice(["method", "task", "evaluator", "schedule"]),
+    default="method",
+    show_default=True,
+    help="What the plugin is.",
+)
+@click.option("--folder", help="Where to write it.  [default: a folder NAME here]")
+@as_json_option
+def new_plugin(name: str, kind: Any, folder: str | None, as_json: bool) -> None:
+    """Write a distribution with a plugin called NAME that works, and its tests, to start from."""
+    from theseus_plugin.skeleton import write_skeleton
+
+    folder = folder or name
+    files = write_skeleton(name, kind, folder)
+    if as_json:
+        print_json({"name": name, "kind": kind, "folder": folder, "files": files})
+    else:
+        click.echo(f"{folder}: {kind} {name!r}; next: pip install -e '{folder}[test]' && pytest {folder}")
+
+
+@click.command()
+@click.argument("output", metavar="OUT.json")
+@as_json_option
+def olive_config(output: str, as_json: bool) -> None:
+    """Write Microsoft Olive's package configuration with every method as a pass: for olive run --package-config."""
+    from theseus_plugin.files import write_json
+    from theseus_plugin.hosts import olive
+
+    content = olive.package_config()
+    names = [olive.GENERIC, *olive.passes()]
+    try:
+        write_json(Path(output), content)
+    except OSError as error:
+        raise UserError(f"cannot write {output}: {error.strerror}: give the path of a file in a folder") from None
+    if as_json:
+        print_json({"output": output, "passes": names})
+    else:
+        click.echo(f"{output}: Olive's passes and {', '.join(names)}")

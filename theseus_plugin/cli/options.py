@@ -1,0 +1,29 @@
+"""Options that several commands take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import click
+
+as_json_option = click.option("--json", "as_json", is_flag=True, help="Print the record as JSON on standard output.")
+resume_option = click.option(
+    "--resume", is_flag=True, help="Continue an interrupted run from its last checkpoint, if there is one."
+)
+task_option = click.option(
+    "--task", metavar="RECIPE", help="Recipe that names the task.  [default: the one in the model's own record]"
+)
+
+
+def takes_recipe(command: Callable[..., None]) -> Callable[..., None]:
+    """The argument RECIPE and the options that go with it."""
+    command = as_json_option(command)
+    command = click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Override a key.")(command)
+    return click.argument("recipe")(command)
+
+
+def runs_models(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of commands that run models: where, and with how many threads."""
+    command = click.option("--threads", type=int, help="Threads.  [default: all usable cores]")(command)
+    places = click.Choice(["cpu", "cuda", "tensorrt"])
+    return click.option("--device", type=places, help="Where to run them.  [default: cpu]")(command)

@@ -1,0 +1,55 @@
+"""What commands print of records."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from theseus_plugin.launching import is_first_process
+from theseus_plugin.scale import scale
+
+
+def show_bench(record: dict[str, Any], report: str | None, as_json: bool) -> None:
+    """What `bench` measured: as a table with what follows from it, and as a page where one is wanted; or as JSON."""
+    from rich.console import Console
+
+    from theseus_plugin.measure.findings import findings
+    from theseus_plugin.measure.recommend import recommendation
+    from theseus_plugin.measure.report import table, write_report
+
+    if report is not None:
+        write_report(report, record["models"], "Benchmark", record["environment"])
+    if as_json:
+        print_json(record)
+        return
+    Console().print(table(record["models"]))
+    for line in findings(record["models"]):
+        click.echo(line)
+    if advice := recommendation(record["models"]):
+        click.secho(advice, bold=True)
+    if report is not None:
+        click.echo(f"report: {report}")
+
+
+def print_result(result: Any, as_json: bool) -> None:
+    """What a training run gave, in one line or as JSON; of the processes of a run the first one tells it."""
+    if not is_first_process():
+        return
+    if as_json:
+        print_json(result)
+        return
+    metric = result["metric"]
+    shown = scale(result, metric)
+    before = f"{shown.text(result['before'][metric])} -> " if result["before"] else ""
+    sizes = " -> ".join(f"{n / 1e6:.1f}M" for n in dict.fromkeys(result["parameters"].values()))
+    click.echo(
+        f"{result['output']}: {metric} {before}{shown.text(result['after'][metric])}, parameters {sizes},"
+        f" {result['training']['seconds']:.0f} s"
+    )
+
+
+def print_json(value: Any) -> None:
+    """A record on standard output."""
+    click.echo(json.dumps(value, indent=2))

@@ -1,0 +1,77 @@
+"""Commands that train: fit, compress, tune."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from theseus_plugin.cli.options import resume_option, takes_recipe
+from theseus_plugin.cli.printing import print_json, print_result
+from theseus_plugin.errors import UserError
+
+
+@click.command()
+@takes_recipe
+@resume_option
+def fit(recipe: str, overrides: Sequence[str], resume: bool, as_json: bool) -> None:
+    """Fine-tune a predecessor: `model` of the recipe becomes `predecessor`."""
+    from theseus_plugin import api
+    from theseus_plugin import recipe as recipes
+
+    overrides = [*overrides, *["fit.resume=true"] * resume]
+    print_result(api.fit(recipes.load_recipe(recipe, overrides)), as_json)
+
+
+@click.command()
+@takes_recipe
+@resume_option
+def compress(recipe: str, overrides: Sequence[str], resume: bool, as_json: bool) -> None:
+    """Compress: `predecessor` of the recipe becomes `successor`.
+
+    On many devices: accelerate launch -m theseus_plugin compress RECIPE
+    """
+    from theseus_plugin import api
+    from theseus_plugin import recipe as recipes
+
+    overrides = [*overrides, *["method.training.resume=true"] * resume]
+    print_result(api.compress(recipes.load_recipe(recipe, overrides)), as_json)
+
+
+@click.command()
+@takes_recipe
+@click.option("--trials", type=click.IntRange(min=1), default=20, show_default=True, help="How many at most.")
+@click.option("--minutes", type=click.FloatRange(min=0), help="Of training in all.  [default: as many as it takes]")
+@click.option(
+    "--search",
+    metavar="OPTION=[VALUE,...]",
+    multiple=True,
+    help="Values to try, as training.learning_rate=[1e-4,2e-4].",
+)
+@click.option("--output", metavar="FILE.yaml", help="The recipe to write.  [default: RECIPE-tuned.yaml]")
+@click.option("--resume", is_flag=True, help="Continue an interrupted search.")
+def tune(
+    recipe: str, overrides: Sequence[str], search: Sequence[str], output: str | None, as_json: bool, **options: Any
+) -> None:
+    """Search the best values of the method's options on the task, and write the recipe that has them.
+
+    The first trial is the recipe as it is; the best one's successor is kept.
+    """
+    from theseus_plugin import api
+    from theseus_plugin.recipe import override
+
+    output = output or str(Path(recipe).with_name(f"{Path(recipe).stem}-tuned.yaml"))
+    chosen = {line.partition("=")[0]: override({}, [f"values={line.partition('=')[2]}"])["values"] for line in search}
+    for path, values in chosen.items():
+        if not isinstance(values, list) or not values:
+            raise UserError(f"--search {path}: give a list of values, as training.learning_rate=[1e-4,2e-4]")
+    record = api.tune(recipe, overrides, output=output, search=chosen, **options)
+    if as_json:
+        print_json(record)
+        return
+    from theseus_plugin.tuning.study import metrics_in_words
+
+    shown = metrics_in_words(record["best"]["metrics"])
+    click.echo(f"{record['output']}: {shown}, the best of {len(record['trials'])} trials")
