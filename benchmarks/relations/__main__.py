@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,20 +47,21 @@ def main() -> None:
         for name in arguments.graphs or GRAPHS:
             if not _file(name).exists():
                 write_record(_file(name), run(GRAPHS[name]))
-    print("\n\n".join(told()))  # noqa: T201
-    lines = list(reached())
+    records = recorded()
+    lines = list(reached(records))
+    print("\n\n".join(told(records, lines)))  # noqa: T201
     if arguments.check and not (lines and all(line.reached for line in lines)):
         sys.exit(1)
 
 
-def told() -> list[str]:
+def told(records: Mapping[str, Any], lines: Iterable[Figure]) -> list[str]:
     """The table, and every figure beside what it should reach: what `docs/relations.md` shows."""
-    return [table(_records()), "\n".join(line.text for line in reached())]
+    return [table(records), "\n".join(line.text for line in lines)]
 
 
-def reached() -> Iterator[Figure]:
+def reached(records: Mapping[str, Any]) -> Iterator[Figure]:
     """Of every record."""
-    for name, record in _records().items():
+    for name, record in records.items():
         yield from targets(name, record)
     if _file("speed").exists():
         yield from speed.targets(read_json(_file("speed")))
@@ -112,7 +113,8 @@ def _figures(rules: Mapping[str, Mapping[str, float]]) -> list[str]:
     return [f"{100 * rules[rule][name]:.1f}" for rule in RULES for name in ("hits@1", "hits@10", "mrr")]
 
 
-def _records() -> dict[str, Any]:
+def recorded() -> dict[str, Any]:
+    """The records of the graphs that have one."""
     return {name: read_json(_file(name)) for name in GRAPHS if _file(name).exists()}
 
 
