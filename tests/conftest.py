@@ -101,3 +101,18 @@ def run(tmp_path: Path, recipe: dict[str, Any]) -> Run:
         )
 
     return run
+
+
+@pytest.fixture
+def run_here(tmp_path: Path, recipe: dict[str, Any], capfd: pytest.CaptureFixture[str]) -> Run:
+    """The same in the tests' own process, which has imported everything already."""
+    from theseus_plugin.cli import main
+
+    def run_here(command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        path = tmp_path / "recipe.yaml"
+        path.write_text(json.dumps(recipe))
+        with pytest.raises(SystemExit) as ended:
+            main([command, str(path), *arguments])
+        return subprocess.CompletedProcess([command], int(ended.value.code or 0), *capfd.readouterr())
+
+    return run_here

@@ -103,63 +103,63 @@ def test_a_host_that_is_not_there(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_missing_file(run: Run, recipe: dict[str, Any]) -> None:
+def test_missing_file(run_here: Run, recipe: dict[str, Any]) -> None:
     recipe["task"] = recipe["task"] | {"train": "/no/such/train.csv"}
-    refused(run("compress"), "/no/such/train.csv", "no such file")
+    refused(run_here("compress"), "/no/such/train.csv", "no such file")
     nothing_written(recipe)
 
 
-def test_missing_column(run: Run, recipe: dict[str, Any]) -> None:
+def test_missing_column(run_here: Run, recipe: dict[str, Any]) -> None:
     recipe["task"] = recipe["task"] | {"label": "lable"}
-    refused(run("compress"), "train.csv", "'lable'", "did you mean 'label'?")
+    refused(run_here("compress"), "train.csv", "'lable'", "did you mean 'label'?")
     nothing_written(recipe)
 
 
-def test_label_out_of_range(run: Run, recipe: dict[str, Any], tmp_path: Path) -> None:
+def test_label_out_of_range(run_here: Run, recipe: dict[str, Any], tmp_path: Path) -> None:
     bad = tmp_path / "bad.csv"
     bad.write_text("text,label\ngood film,1\nbad film,0\nodd film,7\n")
     recipe["task"] = recipe["task"] | {"validation": str(bad)}
-    refused(run("compress"), "bad.csv", "row 3", "7")
+    refused(run_here("compress"), "bad.csv", "row 3", "7")
     nothing_written(recipe)
 
 
-def test_unknown_key(run: Run, recipe: dict[str, Any]) -> None:
+def test_unknown_key(run_here: Run, recipe: dict[str, Any]) -> None:
     recipe["method"]["sucessor_blocks"] = recipe["method"].pop("successor_blocks")
-    refused(run("compress"), "unknown key 'method.sucessor_blocks': did you mean 'successor_blocks'?")
+    refused(run_here("compress"), "unknown key 'method.sucessor_blocks': did you mean 'successor_blocks'?")
     nothing_written(recipe)
 
 
-def test_a_depth_that_does_not_divide(run: Run, recipe: dict[str, Any]) -> None:
+def test_a_depth_that_does_not_divide(run_here: Run, recipe: dict[str, Any]) -> None:
     recipe["method"]["successor_blocks"] = 4
-    refused(run("compress"), "6 predecessor blocks do not divide into 4 modules", "partition: [2, 2, 1, 1]")
+    refused(run_here("compress"), "6 predecessor blocks do not divide into 4 modules", "partition: [2, 2, 1, 1]")
     nothing_written(recipe)
 
 
-def test_a_predecessor_that_is_no_classifier(run: Run, recipe: dict[str, Any], tmp_path: Path) -> None:
+def test_a_predecessor_that_is_no_classifier(run_here: Run, recipe: dict[str, Any], tmp_path: Path) -> None:
     recipe["predecessor"] = str(save_tiny(tmp_path / "encoder", head=False))
-    refused(run("compress"), "encoder", "its head has no weights", "theseus-plugin fit")
+    refused(run_here("compress"), "encoder", "its head has no weights", "theseus-plugin fit")
     nothing_written(recipe)
 
 
-def test_an_architecture_we_do_not_know(run: Run, recipe: dict[str, Any], tmp_path: Path) -> None:
+def test_an_architecture_we_do_not_know(run_here: Run, recipe: dict[str, Any], tmp_path: Path) -> None:
     recipe["predecessor"] = str(save_tiny(tmp_path / "albert", "albert", embedding_size=16))
-    refused(run("compress"), "architecture 'albert' cannot be compressed", "share one set of weights")
+    refused(run_here("compress"), "architecture 'albert' cannot be compressed", "share one set of weights")
     nothing_written(recipe)
 
 
-def test_an_existing_output(run: Run, recipe: dict[str, Any]) -> None:
+def test_an_existing_output(run_here: Run, recipe: dict[str, Any]) -> None:
     output = Path(recipe["successor"])
     output.mkdir()
     (output / "mine.txt").write_text("keep me")
-    refused(run("compress"), str(output), "exists already")
+    refused(run_here("compress"), str(output), "exists already")
     assert [path.name for path in output.iterdir()] == ["mine.txt"]
 
 
-def test_a_corrupt_safetensors_file(run: Run, recipe: dict[str, Any], tmp_path: Path) -> None:
+def test_a_corrupt_safetensors_file(run_here: Run, recipe: dict[str, Any], tmp_path: Path) -> None:
     recipe["predecessor"] = str(save_tiny(tmp_path / "cut"))
     weights = tmp_path / "cut" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:5000])
-    refused(run("compress"), "cut", "corrupt safetensors file")
+    refused(run_here("compress"), "cut", "corrupt safetensors file")
     nothing_written(recipe)
 
 
@@ -178,22 +178,22 @@ def test_no_space_left_while_saving(run: Run, recipe: dict[str, Any], tmp_path: 
         subprocess.run(["umount", str(disk)], check=True)
 
 
-def test_training_that_diverges(run: Run, recipe: dict[str, Any]) -> None:
+def test_training_that_diverges(run_here: Run, recipe: dict[str, Any]) -> None:
     recipe["method"]["training"] = recipe["method"]["training"] | {"learning_rate": 1e30, "max_grad_norm": None}
-    refused(run("compress"), "the loss became nan at step", "lower learning_rate")
+    refused(run_here("compress"), "the loss became nan at step", "lower learning_rate")
     nothing_written(recipe)
 
 
-def test_an_unknown_tracker(run: Run, recipe: dict[str, Any]) -> None:
+def test_an_unknown_tracker(run_here: Run, recipe: dict[str, Any]) -> None:
     recipe["method"]["training"] = recipe["method"]["training"] | {"trackers": ["tensorbord"]}
-    refused(run("compress"), "unknown tracker 'tensorbord': did you mean 'tensorboard'?")
+    refused(run_here("compress"), "unknown tracker 'tensorbord': did you mean 'tensorboard'?")
 
 
-def test_a_tracker_gets_the_figures(run: Run, recipe: dict[str, Any], tmp_path: Path) -> None:
+def test_a_tracker_gets_the_figures(run_here: Run, recipe: dict[str, Any], tmp_path: Path) -> None:
     recipe["method"]["training"] = recipe["method"]["training"] | {
         "trackers": ["tensorboard"], "tracker_folder": str(tmp_path / "logs"),
     }  # fmt: skip
-    process = run("compress")
+    process = run_here("compress")
     assert process.returncode == 0, process.stderr
     events = b"".join(path.read_bytes() for path in (tmp_path / "logs").rglob("events*"))
     assert all(tag in events for tag in (b"validation/accuracy", b"learning_rate", b"loss"))

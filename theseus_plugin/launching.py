@@ -31,6 +31,13 @@ def start_missing_ranks() -> None:
     os.execv(sys.executable, [sys.executable, *torchrun, "-m", "theseus_plugin", *sys.argv[1:]])
 
 
+def leave_process_group() -> None:
+    """Take leave of the other processes of a run that went well, if there are any: they complain otherwise."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
 def _asked_for() -> int | None:
     """`num_processes` of the parent or its file if that is Accelerate's launcher on a single machine, else None."""
     import psutil

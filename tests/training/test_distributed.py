@@ -37,8 +37,7 @@ from theseus_plugin.replacing.phases import ReplacingPhase
 from theseus_plugin.replacing.switch import Switch
 from theseus_plugin import compress
 
-recipe, folder = load_recipe(sys.argv[1]), sys.argv[2]
-record = {"draws": [], "ran": []}
+record = {}
 set_draw, start, finish = Switch.set, ReplacingPhase.start, ReplacingPhase.finish
 
 def spy(self, rate, micro_step):
@@ -64,9 +63,11 @@ def end(self, evaluate):
     finish(self, evaluate)
 
 Switch.set, ReplacingPhase.start, ReplacingPhase.finish = spy, watch, end
-record["result"] = compress(recipe)
-with open(os.path.join(folder, f"rank{os.environ.get('RANK', '0')}.json"), "w") as file:
-    json.dump(record, file)
+for recipe in sys.argv[1:]:  # one after the other in the same processes
+    record.update(draws=[], ran=[])
+    record["result"] = compress(load_recipe(recipe))
+    with open(f"{recipe}.rank{os.environ.get('RANK', '0')}.json", "w") as file:
+        json.dump(record, file)
 """
 
 
@@ -100,13 +101,12 @@ def runs(tmp_path_factory: pytest.TempPathFactory, still: Path, reviews: dict[st
                 "training": training,
             },
         }
-        path = folder / f"{name}.yaml"
-        path.write_text(json.dumps(recipe))
-        (folder / f"{name}-records").mkdir()
-        arguments = [str(folder / "worker.py"), str(path), str(folder / f"{name}-records")]
-        run(*(TWO_RANKS if name.startswith("two") else [sys.executable]), *arguments)
-        ranks = sorted((folder / f"{name}-records").iterdir())
-        records[name] = [json.loads(rank.read_text()) for rank in ranks]
+        (folder / f"{name}.yaml").write_text(json.dumps(recipe))
+    for number, start in (("one", [sys.executable]), ("two", TWO_RANKS)):
+        names = (number, f"{number} twice")
+        run(*start, str(folder / "worker.py"), *(str(folder / f"{name}.yaml") for name in names))
+        for name in names:
+            records[name] = [json.loads(rank.read_text()) for rank in sorted(folder.glob(f"{name}.yaml.rank*"))]
     return records
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
@@ -16,7 +17,7 @@ from theseus_plugin.cli.knowledge import explain, rank
 from theseus_plugin.cli.measuring import attack, bench, demo, export
 from theseus_plugin.cli.training import compress, fit, tune
 from theseus_plugin.errors import UserError
-from theseus_plugin.launching import is_first_process
+from theseus_plugin.launching import is_first_process, leave_process_group
 
 _PATIENCE = 30
 """Seconds that other processes leave the first one to tell a mistake before they tell it themselves."""
@@ -46,6 +47,12 @@ def main(arguments: Sequence[str] | None = None, prog_name: str = "theseus-plugi
 @click.version_option(package_name="theseus-plugin")
 def app() -> None:
     """Compress fine-tuned transformers by progressive module replacing, and measure what that bought."""
+
+
+@app.result_callback()
+def leave(*_results: Any, **_options: Any) -> None:
+    """What comes after every command that went well."""
+    leave_process_group()
 
 
 for _command in (fit, compress, tune, export, bench, attack, rank, explain, plugins, new_plugin, olive_config, demo):

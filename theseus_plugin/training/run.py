@@ -136,7 +136,8 @@ class TrainingRun:
                 write_json(folder / "result.json", result)
         self.accelerator.wait_for_everyone()
         self.checkpoints.clear()
-        self.accelerator.end_training()
+        for tracker in self.accelerator.trackers:
+            tracker.finish()  # and not `end_training`: the process group is left to further runs in these processes
         return result
 
     def _training_record(self, outcome: Outcome, details: dict[str, Any]) -> dict[str, Any]:
