@@ -24,7 +24,10 @@ TASK = {"name": "text-classification", "text": "text", "max_length": 32}
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A classifier of good and bad, its export, a masked language model of another tokenizer, and their data."""
+    """A classifier of good and bad, its export, a masked language model of another tokenizer, and their data.
+
+    Most tests ask the export: its process is there at once, while one with PyTorch takes seconds to import that.
+    """
     folder = tmp_path_factory.mktemp("attack")
     files = {"train": write_reviews(folder / "train.csv", 400, 1), "validation": write_reviews(folder / "v.csv", 60, 2)}
     task = {**TASK, **{name: str(file) for name, file in files.items()}}
@@ -103,16 +106,16 @@ def test_the_page_shows_what_was_changed(home: Path, attacked: dict[str, Any]) -
 
 def test_the_same_seed_gives_the_same_files_and_another_draws_others(home: Path, attacked: dict[str, Any]) -> None:
     options = {"mlm": str(home / "mlm"), "samples": 25, "threads": 1}
-    attack([str(home / "model")], **options, output=str(home / "again"))
-    assert (home / "again" / "1-model.jsonl").read_bytes() == (home / "out" / "1-model.jsonl").read_bytes()
-    attack([str(home / "model")], **options, output=str(home / "other"), seed=1)
-    numbers = [[one["example"] for one in lines(home / name / "1-model.jsonl")] for name in ("again", "other")]
+    attack([str(home / "onnx")], **options, output=str(home / "again"))
+    assert (home / "again" / "1-onnx.jsonl").read_bytes() == (home / "out" / "2-onnx.jsonl").read_bytes()
+    attack([str(home / "onnx")], **options, output=str(home / "other"), seed=1)
+    numbers = [[one["example"] for one in lines(home / name / "1-onnx.jsonl")] for name in ("again", "other")]
     assert numbers[0] != numbers[1]
 
 
 def test_changes_that_are_not_similar_enough_do_not_count(home: Path, attacked: dict[str, Any]) -> None:
     options = {"mlm": str(home / "mlm"), "samples": 25, "threads": 1, "sentence_encoder": str(home / "start")}
-    record = attack([str(home / "model")], **options, min_similarity=1.0)["models"][0]["bert-attack"]
+    record = attack([str(home / "onnx")], **options, min_similarity=1.0)["models"][0]["bert-attack"]
     assert record["successes"] == 0
     assert record["attacked_accuracy"] == record["original_accuracy"]
     assert record["similarity_by"] == str(home / "start")
@@ -120,7 +123,7 @@ def test_changes_that_are_not_similar_enough_do_not_count(home: Path, attacked: 
 
 def test_bench_takes_it_as_a_column(home: Path) -> None:
     options: dict[str, dict[str, Any]] = {"bert-attack": {"mlm": str(home / "mlm"), "samples": 5}, "size": {}}
-    [row] = bench([str(home / "model")], evaluators=options)["models"]
+    [row] = bench([str(home / "onnx")], evaluators=options)["models"]
     assert {"bert-attack", "size"} <= row.keys()
 
 
@@ -129,8 +132,8 @@ def test_one_side_of_a_pair_is_frozen(home: Path, tmp_path: Path) -> None:
     (tmp_path / "pairs.csv").write_text("\n".join(rows) + "\n")
     task = {**TASK, "text": ["first", "second"], "validation": str(tmp_path / "pairs.csv")}
     options = {"mlm": str(home / "mlm"), "side": "second", "output": str(tmp_path / "out"), "threads": 1}
-    attack([str(home / "model")], {"task": task}, **options)
-    for one, row in zip(lines(tmp_path / "out" / "1-model.jsonl"), rows[1:], strict=True):
+    attack([str(home / "onnx")], {"task": task}, **options)
+    for one, row in zip(lines(tmp_path / "out" / "1-onnx.jsonl"), rows[1:], strict=True):
         assert one["texts"] == row.split(",")[:2]
         assert one["side"] == 1
         assert len(one["changed"].split()) == len(one["texts"][1].split())
@@ -140,8 +143,8 @@ def test_empty_and_long_texts(home: Path, tmp_path: Path) -> None:
     rows = ["text,label", "?!,1", "good " * 100 + ",1", "good,1"]
     (tmp_path / "texts.csv").write_text("\n".join(rows) + "\n")
     task = {**TASK, "validation": str(tmp_path / "texts.csv")}
-    attack([str(home / "model")], {"task": task}, mlm=str(home / "mlm"), output=str(tmp_path / "out"), threads=1)
-    empty, long, one_word = lines(tmp_path / "out" / "1-model.jsonl")
+    attack([str(home / "onnx")], {"task": task}, mlm=str(home / "mlm"), output=str(tmp_path / "out"), threads=1)
+    empty, long, one_word = lines(tmp_path / "out" / "1-onnx.jsonl")
     assert empty["status"] == "skipped"
     assert all(change["at"] < 62 for change in long["changes"])
     assert one_word["status"] in ("success", "failure")
@@ -160,7 +163,7 @@ def test_empty_and_long_texts(home: Path, tmp_path: Path) -> None:
 def test_what_cannot_be_attacked(home: Path, task: dict[str, Any], options: dict[str, Any], said: str) -> None:
     content = {**TASK, "validation": str(home / "v.csv"), **task}
     with pytest.raises(UserError, match=said):
-        attack([str(home / "model")], {"task": content}, **{"mlm": str(home / "mlm"), "samples": 3, **options})
+        attack([str(home / "onnx")], {"task": content}, **{"mlm": str(home / "mlm"), "samples": 3, **options})
 
 
 def test_a_regression_is_told_apart(home: Path, tmp_path: Path) -> None:
@@ -172,7 +175,7 @@ def test_a_regression_is_told_apart(home: Path, tmp_path: Path) -> None:
 
 
 def test_the_command(home: Path) -> None:
-    command = [COMMAND, "attack", str(home / "model"), "--mlm", str(home / "mlm"), "--samples", "5", "--threads", "1"]
+    command = [COMMAND, "attack", str(home / "onnx"), "--mlm", str(home / "mlm"), "--samples", "5", "--threads", "1"]
     process = subprocess.run(command, capture_output=True, text=True, check=False)
     assert process.returncode == 0, process.stderr
     assert "under attack x 100" in process.stdout
