@@ -50,7 +50,7 @@ TRANSFERRED = ("theseus", "kd", "pretrained")
 """Methods whose successors on `SOURCE` are taken; `pretrained`: the first blocks of the encoder, which saw no task."""
 HALF, THIRD = 3, 2
 """Blocks of successors of half and a third of the depth; ablations and transfers are of half."""
-RATES = (2e-4, 4e-4)
+RATES = (1e-4, 2e-4)
 """Learning rates that are searched, for every method alike: at half the depth, with the first seed."""
 SEEDS = {"SST-2": 3}
 """Seeds by task, where they are not `DEFAULT_SEEDS`."""
