@@ -34,7 +34,7 @@ def start_missing_ranks() -> None:
 def leave_process_group() -> None:
     """Take leave of the other processes of a run that went well, if there are any: they complain otherwise."""
     torch = sys.modules.get("torch")
-    if torch is not None and torch.distributed.is_initialized():
+    if torch is not None and torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
 
 
