@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from theseus_plugin.cli.options import as_json_option, runs_models, task_option
-from theseus_plugin.cli.printing import print_json
+from theseus_plugin.cli.options import as_json_option, runs_models, set_option, task_option
+from theseus_plugin.cli.printing import print_json, show_models
 
 
 @click.command()
@@ -17,7 +17,7 @@ from theseus_plugin.cli.printing import print_json
 @click.option("--facts", metavar="FILE", help="Facts that paths are made of.  [default: the task's train]")
 @task_option
 @click.option("--output", metavar="FOLDER", help="Write every ranked query with the paths that decided.")
-@click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Any option, as aggregator=mean.")
+@set_option("Any option, as aggregator=mean.")
 @runs_models
 @as_json_option
 def rank(models: Sequence[str], task: str | None, overrides: Sequence[str], as_json: bool, **options: Any) -> None:
@@ -26,20 +26,12 @@ def rank(models: Sequence[str], task: str | None, overrides: Sequence[str], as_j
     MODEL is a checkpoint, an ONNX folder or file, trained on the task relations.
     """
     from theseus_plugin import api
+    from theseus_plugin.ranking.shown import table
     from theseus_plugin.recipe import override
 
     given = {name: value for name, value in options.items() if value is not None}
     record = api.rank(models, task, **override({**given, "queries": list(given["queries"])}, overrides))
-    if as_json:
-        print_json(record)
-        return
-    from rich.console import Console
-
-    from theseus_plugin.ranking.shown import table
-
-    Console().print(table(record["models"]))
-    if "output" in given:
-        click.echo(f"queries: {given['output']}")
+    show_models(record, table, "queries", given.get("output"), as_json)
 
 
 @click.command()
@@ -50,7 +42,7 @@ def rank(models: Sequence[str], task: str | None, overrides: Sequence[str], as_j
 @click.option("--facts", metavar="FILE", help="Facts that paths are made of.  [default: the task's train]")
 @task_option
 @click.option("--paths", "shown", type=click.IntRange(min=1), default=5, show_default=True, help="Paths to show.")
-@click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Any option, as aggregator=mean.")
+@set_option("Any option, as aggregator=mean.")
 @as_json_option
 def explain(
     head: str,

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from theseus_plugin.cli.options import as_json_option, runs_models, task_option
-from theseus_plugin.cli.printing import print_json, show_bench
+from theseus_plugin.cli.options import as_json_option, runs_models, set_option, task_option
+from theseus_plugin.cli.printing import print_json, show_bench, show_models
 from theseus_plugin.scale import scale
 
 
@@ -50,7 +50,7 @@ def export(checkpoint: str, output: str, task: str | None, as_json: bool, **opti
 @click.argument("models", metavar="MODEL...", nargs=-1, required=True)
 @task_option
 @click.option("--evaluator", "names", multiple=True, metavar="NAME", help="Only this; may be repeated.")
-@click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="An option, as latency.rounds=30.")
+@set_option("An option, as latency.rounds=30.")
 @runs_models
 @click.option("--force", is_flag=True, default=None, help="Run also what the device has no fast kernels for.")
 @click.option("--report", metavar="FILE.html", help="Write an HTML report.")
@@ -82,7 +82,7 @@ def bench(
 @task_option
 @click.option("--samples", type=int, help="Validation examples to attack.  [default: 500]")
 @click.option("--output", metavar="FOLDER", help="Write every attacked example, and a page that shows them.")
-@click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Any option, as max_changed=0.2.")
+@set_option("Any option, as max_changed=0.2.")
 @runs_models
 @as_json_option
 def attack(models: Sequence[str], task: str | None, overrides: Sequence[str], as_json: bool, **options: Any) -> None:
@@ -91,20 +91,12 @@ def attack(models: Sequence[str], task: str | None, overrides: Sequence[str], as
     MODEL is a checkpoint, an ONNX folder or file.
     """
     from theseus_plugin import api
+    from theseus_plugin.bert_attack.shown import table
     from theseus_plugin.recipe import override
 
     given = {name: value for name, value in options.items() if value is not None}
     record = api.attack(models, task, **override(given, overrides))
-    if as_json:
-        print_json(record)
-        return
-    from rich.console import Console
-
-    from theseus_plugin.bert_attack.shown import table
-
-    Console().print(table(record["models"]))
-    if "output" in given:
-        click.echo(f"examples: {given['output']}")
+    show_models(record, table, "examples", given.get("output"), as_json)
 
 
 @click.command()

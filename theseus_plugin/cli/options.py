@@ -15,11 +15,14 @@ task_option = click.option(
 )
 
 
+def set_option(text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """`--set`, which `override` reads; `text` is its help."""
+    return click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help=text)
+
+
 def takes_recipe(command: Callable[..., None]) -> Callable[..., None]:
     """The argument RECIPE and the options that go with it."""
-    command = as_json_option(command)
-    command = click.option("--set", "overrides", metavar="KEY=VALUE", multiple=True, help="Override a key.")(command)
-    return click.argument("recipe")(command)
+    return click.argument("recipe")(set_option("Override a key.")(as_json_option(command)))
 
 
 def runs_models(command: Callable[..., None]) -> Callable[..., None]:

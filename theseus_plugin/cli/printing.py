@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from theseus_plugin.launching import is_first_process
 from theseus_plugin.scale import scale
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 def show_bench(record: dict[str, Any], report: str | None, as_json: bool) -> None:
@@ -31,6 +35,20 @@ def show_bench(record: dict[str, Any], report: str | None, as_json: bool) -> Non
         click.secho(advice, bold=True)
     if report is not None:
         click.echo(f"report: {report}")
+
+
+def show_models(
+    record: dict[str, Any], table: Callable[[Sequence[Any]], Table], what: str, folder: str | None, as_json: bool
+) -> None:
+    """The models of a record as a table, and where the examples they were asked about are; or the record as JSON."""
+    if as_json:
+        print_json(record)
+        return
+    from rich.console import Console
+
+    Console().print(table(record["models"]))
+    if folder is not None:
+        click.echo(f"{what}: {folder}")
 
 
 def print_result(result: Any, as_json: bool) -> None:

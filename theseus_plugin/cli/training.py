@@ -19,10 +19,10 @@ from theseus_plugin.errors import UserError
 def fit(recipe: str, overrides: Sequence[str], resume: bool, as_json: bool) -> None:
     """Fine-tune a predecessor: `model` of the recipe becomes `predecessor`."""
     from theseus_plugin import api
-    from theseus_plugin import recipe as recipes
+    from theseus_plugin.recipe import load_recipe
 
     overrides = [*overrides, *["fit.resume=true"] * resume]
-    print_result(api.fit(recipes.load_recipe(recipe, overrides)), as_json)
+    print_result(api.fit(load_recipe(recipe, overrides)), as_json)
 
 
 @click.command()
@@ -34,10 +34,10 @@ def compress(recipe: str, overrides: Sequence[str], resume: bool, as_json: bool)
     On many devices: accelerate launch -m theseus_plugin compress RECIPE
     """
     from theseus_plugin import api
-    from theseus_plugin import recipe as recipes
+    from theseus_plugin.recipe import load_recipe
 
     overrides = [*overrides, *["method.training.resume=true"] * resume]
-    print_result(api.compress(recipes.load_recipe(recipe, overrides)), as_json)
+    print_result(api.compress(load_recipe(recipe, overrides)), as_json)
 
 
 @click.command()
