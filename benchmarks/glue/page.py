@@ -23,14 +23,13 @@ Table = list[list[str]]
 def compared(blocks: int, tasks: Sequence[str]) -> dict[str, list[Runs]]:
     """The runs of every method, task by task; without a method that was not run on all of them."""
     found = {method: [_runs(blocks, task, method) for task in tasks] for method in METHODS}
-    return {method: [one for one in runs if one] for method, runs in found.items() if all(runs)}
+    return {method: runs for method, runs in found.items() if all(map(_complete, runs))}
 
 
 def scores_table(blocks: int, tasks: Sequence[str]) -> Table:
     """Scores with their range over seeds, shares kept, seconds."""
     runs = compared(blocks, tasks)
-    names = [f"{task}, {TASKS[task].metrics[0]}" for task in tasks]
-    rows = [["method", *names, "kept, mean over tasks", "seconds of training"]]
+    rows = [["method", *_headings(tasks), "kept, mean over tasks", "seconds of training"]]
     rows.append(["predecessor", *(f"{100 * predecessor_score(task):.2f}" for task in tasks), "100 %", ""])
     for method, ours in runs.items():
         kept, between = mean_kept(ours)
@@ -67,27 +66,27 @@ def ablated(tasks: Sequence[str]) -> dict[str, list[tuple[Runs, Runs]]]:
     for task in tasks:
         seeds = range(1, 1 + grid.FEWER_SEEDS)
         rate = chosen_rate(task, "theseus")
-        default = Runs([Cell("main", task, grid.HALF, "theseus", rate, seed) for seed in seeds])
+        default = Runs(_runs(grid.HALF, task, "theseus").cells[: grid.FEWER_SEEDS])
         result.setdefault("default", []).append((default, default))
         for variant in ABLATIONS:
-            cells = [Cell("ablations", task, grid.HALF, variant, rate, seed) for seed in seeds]
-            if all(file_of(cell).exists() for cell in cells):
-                result.setdefault(variant, []).append((Runs(cells), default))
-    return {variant: runs for variant, runs in result.items() if len(runs) == len(tasks)}
+            runs = Runs([Cell("ablations", task, grid.HALF, variant, rate, seed) for seed in seeds])
+            if _complete(runs):
+                result.setdefault(variant, []).append((runs, default))
+    return {variant: pairs for variant, pairs in result.items() if len(pairs) == len(tasks)}
 
 
 def modules_table(tasks: Sequence[str]) -> Table:
     """What the score changes by where one module alone is replaced, as the replacing phase ends."""
     costs = [runs.module_costs for runs in replaced(tasks)]
-    rows = [["replaced alone", *(f"{task}, {TASKS[task].metrics[0]}" for task in tasks)]]
+    rows = [["replaced alone", *_headings(tasks)]]
     for module in costs[0]:
-        rows.append([module, *(_change(one[module]) for one in costs)])
+        rows.append([module, *(_spread(one[module], "+.2f") for one in costs)])
     return rows
 
 
 def replaced(tasks: Sequence[str]) -> list[Runs]:
     """The runs of `theseus` at half the depth."""
-    return [Runs(grid.cells_of(grid.HALF, task, "theseus", chosen_rate(task, "theseus"))) for task in tasks]
+    return [_runs(grid.HALF, task, "theseus") for task in tasks]
 
 
 def transfers_table(tasks: Sequence[str]) -> Table:
@@ -134,7 +133,7 @@ def targets(tasks: Sequence[str]) -> Iterator[Figure]:
 
 def short_table(tasks: Sequence[str]) -> Table:
     """For the README: what each method keeps at half the depth."""
-    rows = [["half the depth", *(f"{task}, {TASKS[task].metrics[0]}" for task in tasks), "mean kept", "theseus keeps"]]
+    rows = [["half the depth", *_headings(tasks), "mean kept", "theseus keeps"]]
     runs = compared(grid.HALF, tasks)
     ours = runs["theseus"]
     for method, theirs in runs.items():
@@ -166,18 +165,25 @@ def rates_table(tasks: Sequence[str]) -> Table:
     return rows + [[method, *(f"{chosen_rate(task, method):g}" for task in tasks)] for method in METHODS]
 
 
-def _runs(blocks: int, task: str, method: str) -> Runs | None:
-    cells = grid.cells_of(blocks, task, method, chosen_rate(task, method))
-    return Runs(cells) if all(file_of(cell).exists() for cell in cells) else None
+def _headings(tasks: Sequence[str]) -> list[str]:
+    """What the tasks' columns of scores are called."""
+    return [f"{task}, {TASKS[task].metrics[0]}" for task in tasks]
+
+
+def _runs(blocks: int, task: str, method: str) -> Runs:
+    return Runs(grid.cells_of(blocks, task, method, chosen_rate(task, method)))
+
+
+def _complete(runs: Runs) -> bool:
+    return all(file_of(cell).exists() for cell in runs.cells)
 
 
 def _score(runs: Runs) -> str:
-    low, high = min(runs.scores), max(runs.scores)
-    return f"{100 * runs.mean:.2f} ({100 * low:.2f} to {100 * high:.2f})"
+    return _spread(runs.scores, ".2f")
 
 
-def _change(values: Sequence[float]) -> str:
-    return f"{100 * float(np.mean(values)):+.2f} ({100 * min(values):+.2f} to {100 * max(values):+.2f})"
+def _spread(values: Sequence[float], template: str) -> str:
+    return f"{100 * float(np.mean(values)):{template}} ({_points((min(values), max(values)), template)})"
 
 
 def _points(between: Sequence[float], template: str) -> str:
