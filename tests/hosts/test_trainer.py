@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,7 @@ from transformers import (
     TrainingArguments,
 )
 
+from tests.clean_process import exit_code
 from tests.conftest import write_reviews
 from tests.stock_process import StockProcess
 from tests.tiny import save_decoder, save_tiny
@@ -249,32 +249,31 @@ def test_what_is_saved_is_stock(folder: Path, tmp_path: Path, stock_process: Sto
     assert parameters == whole - 3 * sum(p.numel() for p in theseus.model.bert.encoder.layer[0].parameters())
 
 
+def train(folder: Path, output: Path, until: int | None = None) -> TheseusCallback:
+    """With dropout: until a step that kills the process, or from the last checkpoint."""
+    theseus = callback(folder / "predecessor")
+    args = arguments(
+        output,
+        save_strategy="steps",
+        save_steps=2,
+        gradient_accumulation_steps=2,
+        eval_strategy="steps",
+        eval_steps=1,
+    )
+    killer = [] if until is None else [Killer(until)]
+    given = trainer(folder, theseus, args, eval_dataset=examples(folder)[:8], callbacks=[theseus, *killer])
+    given.train(resume_from_checkpoint=until is None)
+    return theseus
+
+
 @pytest.mark.parametrize(("at", "last"), [(3, 2), (REPLACING, 6), (9, 8)])
 def test_killed_and_resumed_it_is_bit_for_bit_the_same(
     at: int, last: int, folder: Path, checkpoints: Path, tmp_path: Path
 ) -> None:
-    """With dropout. The sixth step ends an epoch, the seventh the replacing phase."""
-
-    def run(**resume: Any) -> TheseusCallback:
-        theseus = callback(folder / "predecessor")
-        args = arguments(
-            tmp_path,
-            save_strategy="steps",
-            save_steps=2,
-            gradient_accumulation_steps=2,
-            eval_strategy="steps",
-            eval_steps=1,
-        )
-        more = {} if resume else {"callbacks": [theseus, Killer(at)]}
-        trainer(folder, theseus, args, eval_dataset=examples(folder)[:8], **more).train(**resume)
-        return theseus
-
-    process = get_context("fork").Process(target=run)
-    process.start()
-    process.join()
-    assert process.exitcode == -signal.SIGKILL
+    """The sixth step ends an epoch, the seventh the replacing phase."""
+    assert exit_code(train, folder, tmp_path, at) == -signal.SIGKILL
     assert transformers.trainer_utils.get_last_checkpoint(str(tmp_path)) == str(tmp_path / f"checkpoint-{last}")
-    theseus = run(resume_from_checkpoint=True)
+    theseus = train(folder, tmp_path)
     theseus.save(tmp_path / "successor")
     ours, theirs = weights(tmp_path / "successor"), weights(checkpoints / "successor")
     for name in theirs:

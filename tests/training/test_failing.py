@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 from multiprocessing import Pipe, get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -53,27 +54,27 @@ def test_bf16_is_named_where_it_may_be_the_cause(recipe: dict[str, Any]) -> None
         compress(recipe)
 
 
+def compress_on_a_full_disk(recipe: dict[str, Any], errors: Connection) -> None:
+    """What a process does whose files may not be longer than 4 kB from step 10 on."""
+    step = loop._Run._step
+
+    def spied(self: Any, phase: Any) -> None:
+        if self.position.step == 10:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+        step(self, phase)
+
+    loop._Run._step = spied  # type: ignore[method-assign]
+    try:
+        compress(recipe)
+    except UserError as error:
+        errors.send(str(error))
+
+
 def test_a_full_disk_keeps_the_checkpoint_before(recipe: dict[str, Any], capfd: pytest.CaptureFixture[str]) -> None:
-    """From step 10 on no file of the process may be longer than 4 kB: neither checkpoint nor result can be written."""
+    """Neither checkpoint nor result can be written."""
     recipe["method"]["training"] |= {"checkpoint_steps": 4, "eval_steps": 5}
-
     here, there = Pipe()
-
-    def child() -> None:
-        step = loop._Run._step
-
-        def spied(self: Any, phase: Any) -> None:
-            if self.position.step == 10:
-                resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-            step(self, phase)
-
-        loop._Run._step = spied  # type: ignore[method-assign]
-        try:
-            compress(recipe)
-        except UserError as error:
-            there.send(str(error))
-
-    process = get_context("fork").Process(target=child)
+    process = get_context("spawn").Process(target=compress_on_a_full_disk, args=(recipe, there))
     process.start()
     process.join()
     err = capfd.readouterr().err

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from tests.clean_process import exit_code
 from theseus_plugin import UserError, compress, load_recipe
 from theseus_plugin.replacing.phases import ReplacingPhase
 
@@ -69,20 +69,19 @@ def training(**more: Any) -> dict[str, Any]:
             "precision": "fp32", "seed": 3, **more}  # fmt: skip
 
 
+def compress_and_die(recipe: dict[str, Any], resume: bool, where: str, number: int) -> None:
+    """What a process does that kills itself."""
+    die_at(where, number, signal.SIGKILL)
+    compress(load_recipe(recipe, [f"method.training.resume={str(resume).lower()}"]))
+
+
 @pytest.fixture
 def killed(recipe: dict[str, Any]) -> Callable[..., None]:
     """Runs `compress` in a process that kills itself."""
     recipe["method"]["training"] = training()
 
     def run(where: str, number: int, resume: bool = False) -> None:
-        def child() -> None:
-            die_at(where, number, signal.SIGKILL)
-            compress(load_recipe(recipe, [f"method.training.resume={str(resume).lower()}"]))
-
-        process = get_context("fork").Process(target=child)
-        process.start()
-        process.join()
-        assert process.exitcode == -signal.SIGKILL
+        assert exit_code(compress_and_die, recipe, resume, where, number) == -signal.SIGKILL
         assert not Path(recipe["successor"]).exists()
 
     return run

@@ -1,0 +1,27 @@
+"""Processes of the tests that die on the way.
+
+They are no forks of the tests' own process: a lock that another thread of it holds at that moment is never released in
+a fork. A server without threads, which has imported what takes long, forks them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from multiprocessing import get_context
+from typing import Any
+
+_SERVER = get_context("forkserver")
+_SERVER.set_forkserver_preload(
+    ["theseus_plugin.training.fit", "transformers.models.bert.modeling_bert", "datasets", "sklearn.metrics"]
+)
+_PATIENCE = 300
+"""Seconds."""
+
+
+def exit_code(target: Callable[..., Any], *arguments: Any) -> int | None:
+    """Run a function of a module in a process of its own; minus the number of the signal that killed it."""
+    process = _SERVER.Process(target=target, args=arguments)
+    process.start()
+    process.join(_PATIENCE)
+    assert not process.is_alive()
+    return process.exitcode
