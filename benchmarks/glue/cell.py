@@ -77,7 +77,7 @@ def folder_of(cell: Cell) -> Path:
 def _source(cell: Cell) -> str:
     """What a transfer starts from: the first successor of the source task, or a cut of the pretrained encoder."""
     if cell.variant != "pretrained":
-        return str(folder_of(Cell("main", SOURCE, cell.blocks, cell.variant, chosen_rate(SOURCE, cell.variant), 1)))
+        return str(folder_of(Cell("main", SOURCE, cell.blocks, cell.variant, chosen_rate(cell.variant), 1)))
     folder = HOME / f"pretrained-{cell.blocks}"
     if not folder.exists():
         model = str(load_recipe({"model": MODEL}).model)

@@ -33,7 +33,7 @@ def table() -> str:
 
 
 def _exports() -> Iterator[str]:
-    rate = chosen_rate(TASK, "theseus")
+    rate = chosen_rate("theseus")
     folders = {"predecessor": TASKS[TASK].predecessor}
     for blocks in (HALF, THIRD):
         folders[f"{blocks}-blocks"] = folder_of(Cell("main", TASK, blocks, "theseus", rate, 1))

@@ -10,7 +10,7 @@ from benchmarks.glue import grid
 from benchmarks.glue.comparison import Runs, difference, mean_difference, mean_kept
 from benchmarks.glue.grid import ABLATIONS, METHODS, Cell
 from benchmarks.glue.runner import again_file, file_of
-from benchmarks.glue.scores import chosen_rate, predecessor_score
+from benchmarks.glue.scores import chosen_rate, predecessor_score, searched_score
 from benchmarks.glue.tasks import TASKS
 from benchmarks.targets import Figure
 from theseus_plugin.files import read_json
@@ -65,7 +65,7 @@ def ablated(tasks: Sequence[str]) -> dict[str, list[tuple[Runs, Runs]]]:
     result: dict[str, list[tuple[Runs, Runs]]] = {}
     for task in tasks:
         seeds = range(1, 1 + grid.FEWER_SEEDS)
-        rate = chosen_rate(task, "theseus")
+        rate = chosen_rate("theseus")
         default = Runs(_runs(grid.HALF, task, "theseus").cells[: grid.FEWER_SEEDS])
         result.setdefault("default", []).append((default, default))
         for variant in ABLATIONS:
@@ -159,10 +159,13 @@ def markdown(table: Table) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def rates_table(tasks: Sequence[str]) -> Table:
-    """The learning rates that the search chose."""
-    rows = [["method", *tasks]]
-    return rows + [[method, *(f"{chosen_rate(task, method):g}" for task in tasks)] for method in METHODS]
+def rates_table() -> Table:
+    """What the search found for every learning rate, and which one it chose."""
+    rows = [["method", *(f"{rate:g}" for rate in grid.RATES), "chosen"]]
+    for method in METHODS:
+        found = [f"{100 * searched_score(method, rate):.2f}" for rate in grid.RATES]
+        rows.append([method, *found, f"{chosen_rate(method):g}"])
+    return rows
 
 
 def _headings(tasks: Sequence[str]) -> list[str]:
@@ -171,7 +174,7 @@ def _headings(tasks: Sequence[str]) -> list[str]:
 
 
 def _runs(blocks: int, task: str, method: str) -> Runs:
-    return Runs(grid.cells_of(blocks, task, method, chosen_rate(task, method)))
+    return Runs(grid.cells_of(blocks, task, method, chosen_rate(method)))
 
 
 def _complete(runs: Runs) -> bool:

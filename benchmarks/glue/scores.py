@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.glue.grid import HALF, RATES, Cell
+from benchmarks.glue.grid import HALF, RATES, SEARCHED, Cell
 from benchmarks.glue.runner import file_of, predecessor_file
 from benchmarks.glue.tasks import TASKS
 from theseus_plugin.files import read_json
@@ -57,13 +57,18 @@ def predecessor_resampled(task: str) -> np.ndarray:
     return _resampled(task, read_json(predecessor_file(task))["answers"])
 
 
-def chosen_rate(task: str, method: str) -> float:
-    """The learning rate of the better score in the search.
+def chosen_rate(method: str) -> float:
+    """The learning rate that the search found best.
 
     Raises:
         UserError: the search is not done.
     """
-    return max(RATES, key=lambda rate: score(Cell("main", task, HALF, method, rate, 1)))
+    return max(RATES, key=lambda rate: searched_score(method, rate))
+
+
+def searched_score(method: str, rate: float) -> float:
+    """The mean over the tasks of the search."""
+    return float(np.mean([score(Cell("main", task, HALF, method, rate, 1)) for task in SEARCHED]))
 
 
 def _answers(cell: Cell) -> str:
