@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +204,22 @@ def test_tables_show_what_there_is() -> None:
     assert page.short_table(BOTH)[1][-1] == ""
 
 
+def test_more_steps() -> None:
+    whole_grid({"theseus": 20, "kd": 10})
+    for cell in grid.longer(scores.chosen_rate):
+        write_cell(cell, flawed(labels("STS-B"), {"theseus": 1, "kd": 15}.get(cell.variant, 5), 3))
+    head, ours, _, distilled = page.longer_table()
+    assert head == ["STS-B, pearson", "540 steps", "1620 steps", "theseus keeps"]
+    scored = [
+        100 * stats.pearsonr(labels("STS-B"), flawed(labels("STS-B"), wrong, seed))[0]
+        for wrong, seed in ((20, 7), (1, 3))
+    ]
+    assert [ours[0], *(cell.split(" ")[0] for cell in ours[1:3])] == ["theseus", *(f"{one:.2f}" for one in scored)]
+    assert ours[3] == ""
+    assert distilled[0] == "kd"
+    assert distilled[3].startswith("**+")
+
+
 def test_what_each_module_costs_alone(tmp_path: Path) -> None:
     whole_grid({})
     for cell in (cell for task in BOTH for cell in page.replaced([task])[0].cells):
@@ -265,6 +282,7 @@ def rte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for module in (tasks, cells):
         monkeypatch.setattr(module, "HOME", home)
     monkeypatch.setattr(tasks, "GLUE", tmp_path / "glue")
+    monkeypatch.setitem(tasks.TASKS, "RTE", replace(tasks.TASKS["RTE"], steps=40))
     monkeypatch.setattr(cells, "MODEL", str(save_tiny(tmp_path / "model")))
     return home
 
@@ -279,6 +297,13 @@ def test_a_cell_from_data_to_record(rte: Path) -> None:
     assert scores.score(cell) == pytest.approx(record["after"]["accuracy"])  # though it was computed apart
     assert not list((rte / "cells").rglob("*.safetensors"))
     assert list(runner.recorded()) == [cell]
+
+
+def test_a_longer_run_takes_more_steps(rte: Path) -> None:
+    write(runner.predecessor_file("RTE"), cells.fit_predecessor(tasks.TASKS["RTE"]))
+    training = cells.run(Cell("longer", "RTE", 3, "truncation", 1e-3, 1))["training"]
+    assert [phase["steps"] for phase in training["phases"]] == [3 * tasks.TASKS["RTE"].steps]
+    assert len(training["evaluations"]) == cells.EVALUATIONS
 
 
 def test_the_pretrained_encoders_own_blocks_are_fine_tuned(rte: Path) -> None:

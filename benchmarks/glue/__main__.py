@@ -58,6 +58,7 @@ def run(tasks: Sequence[str], jobs: int) -> None:
     fit_predecessors(dict.fromkeys([*grid.SEARCHED, *tasks]), jobs)
     run_cells(grid.search(), jobs)
     run_cells(grid.main(grid.HALF, tasks, chosen_rate), jobs)
+    run_cells(grid.longer(chosen_rate), jobs)
     run_cells(grid.ablations(tasks, chosen_rate), jobs)
     run_cells(grid.main(grid.THIRD, tasks, chosen_rate), jobs)
     run_cells(grid.transfers(tasks, chosen_rate), jobs)
@@ -68,6 +69,7 @@ def tables(tasks: Sequence[str]) -> dict[str, Callable[[], str]]:
     made: dict[str, Callable[[], page.Table]] = {
         "short": partial(page.short_table, tasks),
         "ablations": partial(page.ablations_table, grid.ABLATED),
+        "longer": page.longer_table,
         "modules": partial(page.modules_table, grid.ABLATED),
         "transfers": partial(page.transfers_table, tasks),
         "rates": page.rates_table,

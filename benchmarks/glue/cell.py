@@ -48,10 +48,11 @@ def fit_predecessor(task: GlueTask) -> dict[str, Any]:
 def run(cell: Cell) -> dict[str, Any]:
     """Train what a cell says, from its last checkpoint if it was interrupted, and say what it predicts."""
     task, folder = TASKS[cell.task], folder_of(cell)
+    steps = cell.times * task.steps
     training = {
         "learning_rate": cell.rate,
-        "max_steps": task.steps,
-        "eval_steps": -(-task.steps // EVALUATIONS),
+        "max_steps": steps,
+        "eval_steps": -(-steps // EVALUATIONS),
         "seed": cell.seed,
         "resume": True,
     }

@@ -58,7 +58,11 @@ SEEDS = {"SST-2": 3}
 """Seeds by task, where they are not `DEFAULT_SEEDS`."""
 DEFAULT_SEEDS = 5
 FEWER_SEEDS = 2
-"""Of ablations and transfers; a third of the depth has one."""
+"""Of ablations and transfers; a third of the depth has one, and so have longer runs."""
+LONGER = 3
+"""How many times the steps of all others a longer run has."""
+LONGER_TASK = "STS-B"
+LONGER_METHODS = ("theseus", "truncation-every-other", "kd")
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,11 @@ class Cell:
     def key(self) -> str:
         """Such as `main/MRPC/3-theseus@0.0002-1`."""
         return f"{self.suite}/{self.task}/{self.blocks}-{self.variant}@{self.rate:g}-{self.seed}"
+
+    @property
+    def times(self) -> int:
+        """How many times the task's steps it takes."""
+        return LONGER if self.suite == "longer" else 1
 
     @property
     def method(self) -> dict[str, Any]:
@@ -115,6 +124,11 @@ def ablations(tasks: Sequence[str], chosen: Chosen) -> Iterator[Cell]:
     for seed, variant, task in product(range(1, 1 + FEWER_SEEDS), ABLATIONS, tasks):
         if task in ABLATED:
             yield Cell("ablations", task, HALF, variant, chosen("theseus"), seed)
+
+
+def longer(chosen: Chosen) -> list[Cell]:
+    """What more steps change: replacing, its start without it, and distillation."""
+    return [Cell("longer", LONGER_TASK, HALF, method, chosen(method), 1) for method in LONGER_METHODS]
 
 
 def transfers(tasks: Sequence[str], chosen: Chosen) -> Iterator[Cell]:

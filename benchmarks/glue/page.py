@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -73,6 +74,18 @@ def ablated(tasks: Sequence[str]) -> dict[str, list[tuple[Runs, Runs]]]:
             if _complete(runs):
                 result.setdefault(variant, []).append((runs, default))
     return {variant: pairs for variant, pairs in result.items() if len(pairs) == len(tasks)}
+
+
+def longer_table() -> Table:
+    """What more steps change, with the first seed."""
+    task = TASKS[grid.LONGER_TASK]
+    runs = {cell.variant: (Runs([replace(cell, suite="main")]), Runs([cell])) for cell in grid.longer(chosen_rate)}
+    ours = runs["theseus"][1]
+    rows = [[_headings([task.name])[0], f"{task.steps} steps", f"{grid.LONGER * task.steps} steps", "theseus keeps"]]
+    for method, (short, long) in runs.items():
+        against = "" if long is ours else _difference(*difference(ours, long)) + " more"
+        rows.append([method, *(f"{100 * one.mean:.2f} ({100 * one.kept:.1f} %)" for one in (short, long)), against])
+    return rows
 
 
 def modules_table(tasks: Sequence[str]) -> Table:
