@@ -22,7 +22,7 @@ demo: install  ## the whole job on a real model and real data: 17 to 30 minutes 
 	$(BIN)/theseus-plugin demo --folder $(DEMO_FOLDER) $(if $(QUICK),--quick)
 
 test: install  ## all tests but the slow ones
-	$(BIN)/python -m pytest -m "not slow" -n logical --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -m "not slow" -n logical --maxprocesses 4 --dist loadfile --max-worker-restart 0
 
 bench: install  ## the demo's checkpoints in every precision, side by side: 20 minutes after `make demo`
 	$(BIN)/python -m benchmarks.successors $(DEMO_FOLDER)/predecessor $(DEMO_FOLDER)/successor
