@@ -20,7 +20,7 @@ _PATIENCE = 300
 
 def exit_code(target: Callable[..., Any], *arguments: Any) -> int | None:
     """Run a function of a module in a process of its own; minus the number of the signal that killed it."""
-    process = _SERVER.Process(target=target, args=arguments)
+    process = _SERVER.Process(target=target, args=arguments, daemon=True)  # one that hangs does not keep us from ending
     process.start()
     process.join(_PATIENCE)
     assert not process.is_alive()

@@ -17,7 +17,7 @@ def run_again() -> None:
     """Draw one of the recorded cells, train it from scratch, and record both scores and the first one's interval.
 
     Transfers are left out: they start from another cell's successor, which most machines do not have. So are longer
-    runs, which take as long as three cells.
+    runs: their number of steps is their suite's.
     """
     cell = random.SystemRandom().choice([one for one in recorded() if one.suite in ("main", "ablations")])
     with tempfile.TemporaryDirectory() as folder:

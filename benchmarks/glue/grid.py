@@ -108,7 +108,8 @@ def search() -> Iterator[Cell]:
 
 def main(blocks: int, tasks: Sequence[str], chosen: Chosen) -> Iterator[Cell]:
     """Every method with its chosen rate, seed by seed, so that what is there can be compared at any moment."""
-    columns = [cells_of(blocks, task, method, chosen(method)) for task, method in product(tasks, METHODS)]
+    rates = {method: chosen(method) for method in METHODS}
+    columns = [cells_of(blocks, task, method, rate) for task, (method, rate) in product(tasks, rates.items())]
     for row in zip_longest(*columns):
         yield from (cell for cell in row if cell is not None)
 
@@ -121,9 +122,10 @@ def cells_of(blocks: int, task: str, method: str, rate: float) -> list[Cell]:
 
 def ablations(tasks: Sequence[str], chosen: Chosen) -> Iterator[Cell]:
     """Every ablation on the tasks that the paper's are shown on here."""
+    rate = chosen("theseus")
     for seed, variant, task in product(range(1, 1 + FEWER_SEEDS), ABLATIONS, tasks):
         if task in ABLATED:
-            yield Cell("ablations", task, HALF, variant, chosen("theseus"), seed)
+            yield Cell("ablations", task, HALF, variant, rate, seed)
 
 
 def longer(chosen: Chosen) -> list[Cell]:
@@ -133,6 +135,7 @@ def longer(chosen: Chosen) -> list[Cell]:
 
 def transfers(tasks: Sequence[str], chosen: Chosen) -> Iterator[Cell]:
     """Every successor of `SOURCE` that is taken, fine-tuned on the other tasks, with the learning rate of `theseus`."""
+    rate = chosen("theseus")
     for seed, variant, task in product(range(1, 1 + FEWER_SEEDS), TRANSFERRED, tasks):
         if task != SOURCE:
-            yield Cell("transfer", task, HALF, variant, chosen("theseus"), seed)
+            yield Cell("transfer", task, HALF, variant, rate, seed)

@@ -64,9 +64,8 @@ def ablations_table(tasks: Sequence[str]) -> Table:
 def ablated(tasks: Sequence[str]) -> dict[str, list[tuple[Runs, Runs]]]:
     """Per variant and task the runs, and those of the default with the same seeds; the default itself comes first."""
     result: dict[str, list[tuple[Runs, Runs]]] = {}
+    seeds, rate = range(1, 1 + grid.FEWER_SEEDS), chosen_rate("theseus")
     for task in tasks:
-        seeds = range(1, 1 + grid.FEWER_SEEDS)
-        rate = chosen_rate("theseus")
         default = Runs(_runs(grid.HALF, task, "theseus").cells[: grid.FEWER_SEEDS])
         result.setdefault("default", []).append((default, default))
         for variant in ABLATIONS:

@@ -74,6 +74,7 @@ def test_a_full_disk_keeps_the_checkpoint_before(recipe: dict[str, Any], capfd: 
     """Neither checkpoint nor result can be written."""
     recipe["method"]["training"] |= {"checkpoint_steps": 4, "eval_steps": 5}
     here, there = Pipe()
+    # not by the server of `clean_process`, whose standard error is not the one that is captured here
     process = get_context("spawn").Process(target=compress_on_a_full_disk, args=(recipe, there))
     process.start()
     process.join()
