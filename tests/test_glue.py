@@ -15,10 +15,11 @@ from scipy import stats
 from sklearn.metrics import f1_score
 
 from benchmarks.glue import cell as cells
-from benchmarks.glue import documents, grid, page, plots, runner, scores, tasks
+from benchmarks.glue import documents, grid, page, plots, runner, scores, selection, tasks
 from benchmarks.glue.comparison import Runs, difference, mean_difference, mean_kept
 from benchmarks.glue.grid import Cell
 from tests.tiny import save_tiny
+from theseus_plugin.errors import UserError
 
 Write = Callable[[Cell, list[float]], Cell]
 EXAMPLES = 60
@@ -146,7 +147,7 @@ def test_the_rate_that_is_better_in_the_mean_over_the_searched_tasks_is_chosen()
 
 def test_what_is_kept_and_how_sure_that_is() -> None:
     whole_grid({"theseus": 4, "kd": 20})
-    runs = page.compared(3, BOTH)
+    runs = selection.compared(3, BOTH)
     assert set(runs) == set(grid.METHODS)
     theseus, kd = runs["theseus"][0], runs["kd"][0]
     assert len(theseus.cells) == 3
@@ -200,8 +201,41 @@ def test_tables_show_what_there_is() -> None:
     against = page.differences_table(3, BOTH)
     assert [row[0] for row in against[1:]] == [method for method in grid.METHODS if method != "theseus"]
     assert next(row for row in against if row[0] == "kd")[1].startswith("**+")
-    assert page.compared(2, BOTH) == {}
+    assert table[0][1:3] == ["SST-2, accuracy, 3 seeds", "STS-B, pearson, 5 seeds"]
+    with pytest.raises(UserError, match="SST-2, 2 blocks: no seed of all methods is recorded yet"):
+        page.scores_table(2, BOTH)
     assert page.short_table(BOTH)[1][-1] == ""
+
+
+def test_a_grid_that_is_not_done_shows_the_seeds_that_all_methods_have() -> None:
+    whole_grid({"theseus": 4, "kd": 20})
+    for method, seeds in (("kd", (2, 3, 5)), ("pkd", (3, 4, 5))):
+        for seed in seeds:
+            runner.file_of(Cell("main", "STS-B", 3, method, scores.chosen_rate(method), seed)).unlink()
+    runs = selection.compared(3, ["STS-B"])
+    assert {tuple(cell.seed for cell in ours.cells) for (ours,) in runs.values()} == {(1,)}
+    assert page.scores_table(3, ["STS-B"])[0][1] == "STS-B, pearson, 1 seed"
+    assert "(" not in page.scores_table(3, ["STS-B"])[2][1]
+    assert not next(line for line in page.targets(["STS-B"]) if line.name == "seeds, STS-B").reached
+
+
+def test_an_ablation_is_compared_with_the_default_on_its_own_seeds() -> None:
+    whole_grid({"theseus": 10})
+    rate = scores.chosen_rate("theseus")
+    for seed in (1, 2):
+        write_cell(Cell("ablations", "SST-2", 3, "share-1", rate, seed), flawed(labels("SST-2"), 4 * seed, seed))
+    write_cell(Cell("ablations", "SST-2", 3, "init-last", rate, 2), flawed(labels("SST-2"), 30, 2))
+    found = selection.ablated("SST-2")
+    assert list(found) == ["default", "share-1", "init-last"]
+    seeds = {variant: [[cell.seed for cell in runs.cells] for runs in pair] for variant, pair in found.items()}
+    assert seeds == {"default": [[1, 2], [1, 2]], "share-1": [[1, 2], [1, 2]], "init-last": [[2], [2]]}
+    table = {row[0]: row[1:] for row in page.ablations_table(["SST-2", "MRPC"])}
+    assert (
+        table["share-1"][0]
+        == f"{100 * (1 - 6 / EXAMPLES):.2f} ({100 * (1 - 8 / EXAMPLES):.2f} to {100 * (1 - 4 / EXAMPLES):.2f})"
+    )
+    assert table["init-last"][1].startswith("**-")
+    assert table["init-first"] == ["", "", "", ""]
 
 
 def test_more_steps() -> None:
@@ -222,7 +256,7 @@ def test_more_steps() -> None:
 
 def test_what_each_module_costs_alone(tmp_path: Path) -> None:
     whole_grid({})
-    for cell in (cell for task in BOTH for cell in page.replaced([task])[0].cells):
+    for cell in (cell for task in BOTH for cell in selection.replaced([task])[0].cells):
         metric = tasks.TASKS[cell.task].metrics[0]
         rows = [{"module": name, metric: 0.9 - lost * cell.seed} for name, lost in (("none", 0), ("blocks 0-1", 0.02))]
         record = json.loads(runner.file_of(cell).read_text())
@@ -232,7 +266,7 @@ def test_what_each_module_costs_alone(tmp_path: Path) -> None:
         "-4.00 (-6.00 to -2.00)",  # three seeds
         "-6.00 (-10.00 to -2.00)",  # five
     ]
-    plots.draw_module_costs(page.replaced(BOTH), tmp_path / "costs.svg")
+    plots.draw_module_costs(selection.replaced(BOTH), tmp_path / "costs.svg")
     assert "SST-2, blocks 0-1" in (tmp_path / "costs.svg").read_text()
 
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
 
-from benchmarks.glue import documents, grid, harness, page, plots
+from benchmarks.glue import documents, grid, harness, page, plots, selection
 from benchmarks.glue.again import run_again
 from benchmarks.glue.runner import fit_predecessors, run_cells
 from benchmarks.glue.scores import chosen_rate
@@ -85,10 +85,9 @@ def tables(tasks: Sequence[str]) -> dict[str, Callable[[], str]]:
 def write(tasks: Sequence[str]) -> None:
     """The documents' tables and plots."""
     documents.write(tables(tasks))
-    variants = page.ablated(grid.ABLATED)
-    for at, task in enumerate(grid.ABLATED):
-        plots.draw_ablations(variants, at, PLOTS / f"ablations-{task.lower()}.svg")
-    plots.draw_module_costs(page.replaced(grid.ABLATED), PLOTS / "module-costs.svg")
+    for task in grid.ABLATED:
+        plots.draw_ablations(selection.ablated(task), PLOTS / f"ablations-{task.lower()}.svg")
+    plots.draw_module_costs(selection.replaced(grid.ABLATED), PLOTS / "module-costs.svg")
 
 
 def check(tasks: Sequence[str]) -> None:

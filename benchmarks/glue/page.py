@@ -9,11 +9,13 @@ import numpy as np
 
 from benchmarks.glue import grid
 from benchmarks.glue.comparison import Runs, difference, mean_difference, mean_kept
-from benchmarks.glue.grid import ABLATIONS, METHODS, Cell
-from benchmarks.glue.runner import again_file, file_of
+from benchmarks.glue.grid import ABLATIONS, METHODS
+from benchmarks.glue.runner import again_file
 from benchmarks.glue.scores import chosen_rate, predecessor_score, searched_score
+from benchmarks.glue.selection import ablated, compared, recorded_of, replaced
 from benchmarks.glue.tasks import TASKS
 from benchmarks.targets import Figure
+from theseus_plugin.errors import UserError
 from theseus_plugin.files import read_json
 
 KEPT = 0.984
@@ -21,16 +23,12 @@ KEPT = 0.984
 Table = list[list[str]]
 
 
-def compared(blocks: int, tasks: Sequence[str]) -> dict[str, list[Runs]]:
-    """The runs of every method, task by task; without a method that was not run on all of them."""
-    found = {method: [_runs(blocks, task, method) for task in tasks] for method in METHODS}
-    return {method: runs for method, runs in found.items() if all(map(_complete, runs))}
-
-
 def scores_table(blocks: int, tasks: Sequence[str]) -> Table:
     """Scores with their range over seeds, shares kept, seconds."""
     runs = compared(blocks, tasks)
-    rows = [["method", *_headings(tasks), "kept, mean over tasks", "seconds of training"]]
+    seeds = [len(one.cells) for one in runs["theseus"]]
+    columns = [f"{name}, {count} seed{'s'[: count - 1]}" for name, count in zip(_headings(tasks), seeds, strict=True)]
+    rows = [["method", *columns, "kept, mean over tasks", "seconds of training"]]
     rows.append(["predecessor", *(f"{100 * predecessor_score(task):.2f}" for task in tasks), "100 %", ""])
     for method, ours in runs.items():
         kept, between = mean_kept(ours)
@@ -53,26 +51,13 @@ def differences_table(blocks: int, tasks: Sequence[str]) -> Table:
 def ablations_table(tasks: Sequence[str]) -> Table:
     """What each option of `theseus` changes, against the default on the same seeds."""
     rows = [["changed", *(f"{task}: {what}" for task in tasks for what in ("score", "against the default"))]]
-    for variant, per_task in ablated(tasks).items():
+    found = [ablated(task) for task in tasks]
+    for variant in ["default", *ABLATIONS]:
         row = [variant]
-        for ours, default in per_task:
-            row += [_score(ours), "" if ours is default else _difference(*difference(ours, default))]
+        for variants in found:
+            row += _against(*variants[variant]) if variant in variants else ["", ""]
         rows.append(row)
     return rows
-
-
-def ablated(tasks: Sequence[str]) -> dict[str, list[tuple[Runs, Runs]]]:
-    """Per variant and task the runs, and those of the default with the same seeds; the default itself comes first."""
-    result: dict[str, list[tuple[Runs, Runs]]] = {}
-    seeds, rate = range(1, 1 + grid.FEWER_SEEDS), chosen_rate("theseus")
-    for task in tasks:
-        default = Runs(_runs(grid.HALF, task, "theseus").cells[: grid.FEWER_SEEDS])
-        result.setdefault("default", []).append((default, default))
-        for variant in ABLATIONS:
-            runs = Runs([Cell("ablations", task, grid.HALF, variant, rate, seed) for seed in seeds])
-            if _complete(runs):
-                result.setdefault(variant, []).append((runs, default))
-    return {variant: pairs for variant, pairs in result.items() if len(pairs) == len(tasks)}
 
 
 def longer_table() -> Table:
@@ -96,28 +81,27 @@ def modules_table(tasks: Sequence[str]) -> Table:
     return rows
 
 
-def replaced(tasks: Sequence[str]) -> list[Runs]:
-    """The runs of `theseus` at half the depth."""
-    return [_runs(grid.HALF, task, "theseus") for task in tasks]
-
-
 def transfers_table(tasks: Sequence[str]) -> Table:
-    """Successors of the source task fine-tuned on the others, against the encoder's own blocks fine-tuned there."""
+    """Successors of the source task fine-tuned on the others, against the encoder's own blocks fine-tuned there.
+
+    Raises:
+        UserError: one was not run yet.
+    """
     targets = [task for task in tasks if task != grid.SOURCE]
+    cells = recorded_of(grid.transfers(tasks, chosen_rate))
     rows = [
         [f"from {grid.SOURCE}", *(f"{task}: {what}" for task in targets for what in ("score", "against pretrained"))]
     ]
-    cells = list(grid.transfers(tasks, chosen_rate))
-    runs = {
-        (variant, task): Runs([cell for cell in cells if (cell.variant, cell.task) == (variant, task)])
-        for variant in grid.TRANSFERRED
-        for task in targets
-    }
     for variant in grid.TRANSFERRED:
         row = [variant]
         for task in targets:
-            ours, plain = runs[variant, task], runs["pretrained", task]
-            row += [_score(ours), "" if ours is plain else _difference(*difference(ours, plain))]
+            ours, plain = (
+                Runs([cell for cell in cells if (cell.variant, cell.task) == (one, task)])
+                for one in (variant, "pretrained")
+            )
+            if not (ours.cells and plain.cells):
+                raise UserError(f"no transfer of {variant} to {task} is recorded yet: python -m benchmarks.glue")
+            row += [_score(ours), "" if variant == "pretrained" else _difference(*difference(ours, plain))]
         rows.append(row)
     return rows
 
@@ -127,6 +111,9 @@ def targets(tasks: Sequence[str]) -> Iterator[Figure]:
     runs = compared(grid.HALF, tasks)
     ours = runs.pop("theseus")
     kept, between = mean_kept(ours)
+    for one in ours:
+        wanted = len(grid.cells_of(grid.HALF, one.task, "theseus", 0.0))
+        yield Figure(f"seeds, {one.task}", str(len(one.cells)), f"at least {wanted}", len(one.cells) >= wanted)
     yield Figure(
         "share of the predecessor's score kept, mean over tasks",
         f"{100 * kept:.1f} % ({_points(between, '.1f')})",
@@ -185,12 +172,9 @@ def _headings(tasks: Sequence[str]) -> list[str]:
     return [f"{task}, {TASKS[task].metrics[0]}" for task in tasks]
 
 
-def _runs(blocks: int, task: str, method: str) -> Runs:
-    return Runs(grid.cells_of(blocks, task, method, chosen_rate(method)))
-
-
-def _complete(runs: Runs) -> bool:
-    return all(file_of(cell).exists() for cell in runs.cells)
+def _against(ours: Runs, default: Runs) -> list[str]:
+    """A score, and what is kept more than by the default."""
+    return [_score(ours), "" if ours.cells == default.cells else _difference(*difference(ours, default))]
 
 
 def _score(runs: Runs) -> str:
@@ -198,7 +182,8 @@ def _score(runs: Runs) -> str:
 
 
 def _spread(values: Sequence[float], template: str) -> str:
-    return f"{100 * float(np.mean(values)):{template}} ({_points((min(values), max(values)), template)})"
+    spread = f" ({_points((min(values), max(values)), template)})" if len(values) > 1 else ""
+    return f"{100 * float(np.mean(values)):{template}}{spread}"
 
 
 def _points(between: Sequence[float], template: str) -> str:

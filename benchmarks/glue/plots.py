@@ -12,13 +12,13 @@ from benchmarks.glue.scores import predecessor_score
 from benchmarks.glue.tasks import TASKS
 
 
-def draw_ablations(variants: Mapping[str, Sequence[tuple[Runs, Runs]]], at: int, file: Path) -> None:
-    """The runs of every variant on the task at a place of each row, lines where the default and the predecessor are.
+def draw_ablations(variants: Mapping[str, tuple[Runs, Runs]], file: Path) -> None:
+    """The runs of every variant on one task, lines where the default and the predecessor are.
 
     Raises:
         ImportError: matplotlib is not installed.
     """
-    runs = {variant: row[at][0] for variant, row in variants.items()}
+    runs = {variant: ours for variant, (ours, _) in variants.items()}
     task = runs["default"].task
     with _dots({variant: ours.scores for variant, ours in runs.items()}, file) as axes:
         axes.axvline(100 * runs["default"].mean, color="#c8701f", linewidth=0.8, linestyle=":")
