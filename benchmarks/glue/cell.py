@@ -59,7 +59,7 @@ def run(cell: Cell) -> dict[str, Any]:
     if cell.suite == "transfer":
         content = {"model": _source(cell), "predecessor": str(folder), "fit": training}
     else:
-        method = {**cell.method, "training": training}
+        method = {**cell.method, "training": {**cell.method.get("training", {}), **training}}
         content = {"predecessor": str(task.predecessor), "successor": str(folder), "method": method}
     recipe = load_recipe({**content, "task": task.section()})
     train = api.fit if cell.suite == "transfer" else api.compress

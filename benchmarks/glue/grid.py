@@ -39,6 +39,7 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "init-first": _theseus(initialisation="first"),
     "init-last": _theseus(initialisation="last"),
     "phase-blocks": _theseus(successor_phase="blocks"),
+    "one-lr-decay": _theseus(training={"lr_per_phase": False}),
     "deterministic": _theseus(mixing="deterministic"),
     "logits-0.5": _theseus(logits_share=0.5),
 }

@@ -27,11 +27,12 @@ class TrainingConfig(Options):
         description="Peak learning rate of AdamW",
         json_schema_extra={"search": [2e-5, 5e-5, 1e-4, 2e-4, 4e-4]},
     )
-    lr_schedule: Literal["linear", "cosine", "constant"] = Field(
-        "linear", description="After the warm-up, over all phases"
+    lr_schedule: Literal["linear", "cosine", "constant"] = Field("linear", description="After the warm-up")
+    lr_per_phase: bool = Field(
+        True, description="Whether each phase has a warm-up and a decay of its own; false: one over all phases"
     )
     warmup_share: float = Field(
-        0.1, ge=0, lt=1, description="Share of all steps in which the learning rate rises from 0"
+        0.1, ge=0, lt=1, description="Share of the steps in which the learning rate rises from 0"
     )
     weight_decay: float = Field(0.01, ge=0, description="Of AdamW; none on biases and normalisation weights")
     max_grad_norm: float | None = Field(1.0, gt=0, description="Clip the global gradient norm; null: no clipping")

@@ -1,4 +1,4 @@
-"""The training loop: phases of optimizer steps over one optimizer, one data order and one learning rate."""
+"""The training loop: phases of optimizer steps over one optimizer and one data order."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Loop:
         if self.sharded:
             shard((block for phase in phases for block in phase.blocks()), self.accelerator)
         optimizer: Any = build_optimizer(parameters(), self.config)
-        lr_schedule = build_lr_schedule(optimizer, self.config, self.steps)
+        lr_schedule = build_lr_schedule(optimizer, self.config, [phase.steps for phase in phases])
         if not self.sharded:  # Accelerate would write one process's part only
             optimizer = self.accelerator.prepare_optimizer(optimizer)
         stepper = Stepper(self.accelerator, optimizer, lr_schedule, self.config.max_grad_norm)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
 
 import torch
 from torch import nn
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LRScheduler, SequentialLR
 from transformers import get_scheduler
 
 from theseus_plugin.training.config import TrainingConfig
@@ -29,17 +30,27 @@ def build_optimizer(parameters: Iterable[nn.Parameter], config: TrainingConfig) 
     )
 
 
-def build_lr_schedule(optimizer: torch.optim.Optimizer, config: TrainingConfig, steps: int) -> LRScheduler:
+def build_lr_schedule(optimizer: torch.optim.Optimizer, config: TrainingConfig, phases: Sequence[int]) -> LRScheduler:
     """Warm-up, then the chosen decay. Stepped by the loop once per optimizer step; not to be prepared by
     Accelerate, which would step it once per process.
+
+    Args:
+        optimizer: whose learning rate it moves.
+        config: the kind of decay, and whether each phase has its own.
+        phases: optimizer steps of each.
     """
-    schedule: LRScheduler = get_scheduler(
-        config.lr_schedule,
-        optimizer,
-        num_warmup_steps=round(config.warmup_share * steps),
-        num_training_steps=steps,
-    )
-    return schedule
+    kind = "constant_with_warmup" if config.lr_schedule == "constant" else config.lr_schedule
+    lengths = [steps for steps in phases if steps] if config.lr_per_phase else [sum(phases)]
+    schedules: list[LRScheduler] = [
+        get_scheduler(
+            kind,
+            optimizer,
+            num_warmup_steps=round(config.warmup_share * steps),
+            num_training_steps=steps,
+        )
+        for steps in lengths
+    ]
+    return SequentialLR(optimizer, schedules, list(accumulate(lengths))[:-1])
 
 
 def resolve_precision(config: TrainingConfig, device: torch.device) -> str:
