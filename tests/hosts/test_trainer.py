@@ -313,7 +313,8 @@ def test_it_is_the_loop_on_the_same_batches(
         "successor_blocks": 3,
         "schedule": SCHEDULE,
         "training": {"max_steps": STEPS, "batch_size": 8, "gradient_accumulation": accumulation, "learning_rate": 1e-3,
-                     "weight_decay": 0.1, "warmup_share": 0.2, "precision": "fp32", "seed": 3, "eval_steps": STEPS},
+                     "weight_decay": 0.1, "warmup_share": 0.2, "lr_per_phase": False, "precision": "fp32", "seed": 3,
+                     "eval_steps": STEPS},
     }  # fmt: skip
     reviews = str(folder / "train.csv")
     task = {"name": "text-classification", "train": reviews, "validation": reviews, "text": "text"}
