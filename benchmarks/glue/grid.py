@@ -27,9 +27,11 @@ METHODS: dict[str, dict[str, Any]] = {
     "truncation-every-other": {"name": "truncation", "initialisation": "every-other"},
     "kd": {"name": "kd", "initialisation": "every-other"},
     "pkd": {"name": "pkd", "initialisation": "every-other"},
-    "tinybert": {"name": "tinybert", "initialisation": "every-other"},
+    "tinybert": {"name": "tinybert"},
 }
-"""Replacing and what people would do instead. What is distilled starts from every other block too, the better start."""
+"""Replacing and what people would do instead. What is distilled starts from every other block too, the better start;
+`tinybert`, as is its default, from the blocks that it imitates.
+"""
 ABLATIONS: dict[str, dict[str, Any]] = {
     **{f"constant-{rate}": _schedule("constant", rate=rate) for rate in (0.5, 0.9)},
     "base-0.5": _schedule(base_rate=0.5),
@@ -38,6 +40,7 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "anti-curriculum": _schedule("anti-curriculum"),
     "init-first": _theseus(initialisation="first"),
     "init-last": _theseus(initialisation="last"),
+    "init-module-last": _theseus(initialisation="module-last"),
     "phase-blocks": _theseus(successor_phase="blocks"),
     "one-lr-decay": _theseus(training={"lr_per_phase": False}),
     "deterministic": _theseus(mixing="deterministic"),

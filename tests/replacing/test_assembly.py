@@ -50,7 +50,7 @@ def test_with_no_module_replaced_it_is_the_predecessor(kind: str) -> None:
     np.testing.assert_array_equal(logits(assembly.predecessor, batch), stock_logits(stock, batch))
 
 
-@pytest.mark.parametrize("initialisation", ["first", "every-other", "last"])
+@pytest.mark.parametrize("initialisation", ["first", "every-other", "module-last", "last"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_with_every_module_replaced_it_is_the_successor(kind: str, initialisation: str) -> None:
     stock, assembly, _ = made(kind, initialisation=initialisation)

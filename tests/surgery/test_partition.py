@@ -76,6 +76,8 @@ def test_what_the_successor_starts_from() -> None:
     assert sources(parts, "last") == [6, 7, 8, 9, 10, 11]
     assert sources(parts, "every-other") == [0, 1, 2, 4, 6, 8]
     assert sources(partition_blocks(6, 3), "every-other") == [0, 2, 4]
+    assert sources(partition_blocks(6, 3), "module-last") == [1, 3, 5]
+    assert sources(parts, "module-last") == [0, 1, 3, 5, 7, 11]
 
 
 def test_blocks_run_at_the_first_places_of_their_module() -> None:

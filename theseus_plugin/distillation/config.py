@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from theseus_plugin.surgery.partition import Initialisation
 from theseus_plugin.surgery.shape import Shape
 from theseus_plugin.training.config import TrainingConfig
 
@@ -35,6 +36,10 @@ class PatientConfig(LogitsConfig):
 class TinyBertConfig(TruncationConfig):
     """Distillation of hidden states and attention, then of logits."""
 
+    initialisation: Initialisation = Field(
+        "module-last",
+        description="As elsewhere; by default a block starts as the one whose hidden states and attention it imitates",
+    )
     intermediate_share: float = Field(
         0.5, gt=0, lt=1, description="Share of the steps for hidden states and attention, before the logits"
     )

@@ -11,7 +11,7 @@ from theseus_plugin.errors import UserError
 Partition = Literal["spread"] | Sequence[int | tuple[int, int]]
 """`spread`: runs as equal as they can be; or per module the number of predecessor blocks, or a pair: of predecessor and
 of successor blocks."""
-Initialisation = Literal["first", "every-other", "last"]
+Initialisation = Literal["first", "every-other", "module-last", "last"]
 
 
 @dataclass(frozen=True)
@@ -59,15 +59,16 @@ def sources(parts: Sequence[Part], initialisation: Initialisation) -> list[int]:
     """The predecessor block that each successor block starts as a copy of.
 
     `first`: the first ones, as the authors do; `last`: the last ones; `every-other`: of each module's own run the
-    first, or as many as the module has successor blocks, evenly spaced.
+    first, or as many as the module has successor blocks, evenly spaced; `module-last`: the same, up to the run's last.
     """
     depth, blocks = parts[-1].predecessor.stop, parts[-1].successor.stop
     if initialisation == "first":
         return list(range(blocks))
     if initialisation == "last":
         return list(range(depth - blocks, depth))
+    ends = initialisation == "module-last"
     return [
-        part.predecessor[i * len(part.predecessor) // len(part.successor)]
+        part.predecessor[(i + ends) * len(part.predecessor) // len(part.successor) - ends]
         for part in parts
         for i in range(len(part.successor))
     ]

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from theseus_plugin.surgery.partition import Initialisation
 from theseus_plugin.validation import Options
 
 Blocks = Annotated[int, Field(ge=1)]
@@ -24,10 +25,10 @@ class Shape(Options):
         description="Predecessor blocks of each module, or pairs: of predecessor and of successor blocks; `spread`: as"
         " equal as can be; by stack where there are two; default: the same number for each",
     )
-    initialisation: Literal["first", "every-other", "last"] = Field(
+    initialisation: Initialisation = Field(
         "first",
         description="The predecessor blocks that the successor's start as copies of: the first ones (as in the paper),"
-        " the first of each module's own, or the last ones",
+        " the first of each module's own, the last of each module's own, or the last ones",
     )
     intermediate_size: int | None = Field(
         None, ge=1, description="Width of the successor's feed-forward layers, which keep their strongest units"
