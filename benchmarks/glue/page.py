@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.glue import grid
 from benchmarks.glue.comparison import Runs, difference, mean_difference, mean_kept
-from benchmarks.glue.grid import ABLATIONS, METHODS
+from benchmarks.glue.grid import METHODS
 from benchmarks.glue.runner import again_file
 from benchmarks.glue.scores import chosen_rate, predecessor_score, searched_score
 from benchmarks.glue.selection import ablated, compared, recorded_of, replaced
@@ -52,7 +52,7 @@ def ablations_table(tasks: Sequence[str]) -> Table:
     """What each option of `theseus` changes, against the default on the same seeds."""
     rows = [["changed", *(f"{task}: {what}" for task in tasks for what in ("score", "against the default"))]]
     found = [ablated(task) for task in tasks]
-    for variant in ["default", *ABLATIONS]:
+    for variant in dict.fromkeys(variant for variants in found for variant in variants):
         row = [variant]
         for variants in found:
             row += _against(*variants[variant]) if variant in variants else ["", ""]
