@@ -43,8 +43,8 @@ def differences_table(blocks: int, tasks: Sequence[str]) -> Table:
     rows = [["theseus against", *tasks, "mean over tasks"]]
     ours = runs.pop("theseus")
     for method, theirs in runs.items():
-        cells = [_difference(*difference(*pair)) for pair in zip(ours, theirs, strict=True)]
-        rows.append([method, *cells, _difference(*mean_difference(ours, theirs))])
+        cells = [_difference([one], [two]) for one, two in zip(ours, theirs, strict=True)]
+        rows.append([method, *cells, _difference(ours, theirs)])
     return rows
 
 
@@ -67,7 +67,7 @@ def longer_table() -> Table:
     ours = runs["theseus"][1]
     rows = [[_headings([task.name])[0], f"{task.steps} steps", f"{grid.LONGER * task.steps} steps", "theseus keeps"]]
     for method, (short, long) in runs.items():
-        against = "" if long is ours else _difference(*difference(ours, long)) + " more"
+        against = "" if long is ours else _difference([ours], [long]) + " more"
         rows.append([method, *(f"{100 * one.mean:.2f} ({100 * one.kept:.1f} %)" for one in (short, long)), against])
     return rows
 
@@ -101,7 +101,7 @@ def transfers_table(tasks: Sequence[str]) -> Table:
             )
             if not (ours.cells and plain.cells):
                 raise UserError(f"no transfer of {variant} to {task} is recorded yet: python -m benchmarks.glue")
-            row += [_score(ours), "" if variant == "pretrained" else _difference(*difference(ours, plain))]
+            row += [_score(ours), "" if variant == "pretrained" else _difference([ours], [plain])]
         rows.append(row)
     return rows
 
@@ -121,13 +121,12 @@ def targets(tasks: Sequence[str]) -> Iterator[Figure]:
         kept >= KEPT,
     )
     for method, theirs in runs.items():
-        value, between = mean_difference(ours, theirs)
-        yield Figure(f"theseus - {method}, mean over tasks", _difference(value, between), "above 0", value > 0)
+        value, _ = mean_difference(ours, theirs)
+        yield Figure(f"theseus - {method}, mean over tasks", _difference(ours, theirs), "above 0", value > 0)
         for one, two in zip(ours, theirs, strict=True):
-            value, between = difference(one, two)
-            yield Figure(
-                f"theseus - {method}, {one.task}", _difference(value, between), "not clearly below 0", between[1] >= 0
-            )
+            _, between = difference(one, two)
+            name, shown = f"theseus - {method}, {one.task}", _difference([one], [two])
+            yield Figure(name, shown, "not clearly below 0", between[1] >= 0)
 
 
 def short_table(tasks: Sequence[str]) -> Table:
@@ -138,7 +137,7 @@ def short_table(tasks: Sequence[str]) -> Table:
     for method, theirs in runs.items():
         shares = [f"{100 * one.kept:.1f} %" for one in theirs]
         kept, between = mean_kept(theirs)
-        against = "" if theirs is ours else _difference(*mean_difference(ours, theirs)) + " more"
+        against = "" if theirs is ours else _difference(ours, theirs) + " more"
         rows.append([method, *shares, f"{100 * kept:.1f} % ({_points(between, '.1f')})", against])
     return rows
 
@@ -174,7 +173,7 @@ def _headings(tasks: Sequence[str]) -> list[str]:
 
 def _against(ours: Runs, default: Runs) -> list[str]:
     """A score, and what is kept more than by the default."""
-    return [_score(ours), "" if ours.cells == default.cells else _difference(*difference(ours, default))]
+    return [_score(ours), "" if ours.cells == default.cells else _difference([ours], [default])]
 
 
 def _score(runs: Runs) -> str:
@@ -190,7 +189,9 @@ def _points(between: Sequence[float], template: str) -> str:
     return f"{100 * between[0]:{template}} to {100 * between[1]:{template}}"
 
 
-def _difference(value: float, between: Sequence[float]) -> str:
-    """In points of the share kept; bold where the interval excludes 0."""
+def _difference(first: Sequence[Runs], other: Sequence[Runs]) -> str:
+    """How much more is kept by `first`; bold where the interval excludes 0, unless one seed is all it rests on."""
+    value, between = mean_difference(first, other)
     text = f"{100 * value:+.1f} ({_points(between, '+.1f')})"
-    return f"**{text}**" if between[0] > 0 or between[1] < 0 else text
+    several = all(len(runs.cells) > 1 for runs in (*first, *other))
+    return f"**{text}**" if several and (between[0] > 0 or between[1] < 0) else text
