@@ -240,6 +240,24 @@ def test_an_ablation_is_compared_with_the_default_on_its_own_seeds() -> None:
     assert list(table) == ["changed", "default", "share-1", "init-last"]
 
 
+def test_transfers_are_compared_on_the_seeds_that_all_have() -> None:
+    whole_grid({"theseus": 10})
+    for cell in grid.transfers(["STS-B"], scores.chosen_rate):
+        if (cell.variant, cell.seed) != ("kd", 2):
+            wrong = 1 if cell.variant == "theseus" else 15
+            write_cell(cell, flawed(labels("STS-B"), wrong, 3))
+    found = selection.transferred("STS-B")
+    assert {name: [cell.seed for cell in runs.cells] for name, runs in found.items()} == {
+        name: [1] for name in grid.TRANSFERRED
+    }
+    head, ours, _, plain = page.transfers_table(BOTH)
+    assert head == ["from SST-2", "STS-B: score", "STS-B: against pretrained"]
+    assert ours[2].startswith("+")
+    assert plain[::2] == ["pretrained", ""]
+    with pytest.raises(UserError, match="transfers to MRPC: no seed of all methods is recorded yet"):
+        selection.transferred("MRPC")
+
+
 def test_more_steps() -> None:
     whole_grid({"theseus": 20, "kd": 10})
     for cell in grid.longer(scores.chosen_rate):

@@ -12,10 +12,9 @@ from benchmarks.glue.comparison import Runs, difference, mean_difference, mean_k
 from benchmarks.glue.grid import METHODS
 from benchmarks.glue.runner import again_file
 from benchmarks.glue.scores import chosen_rate, predecessor_score, searched_score
-from benchmarks.glue.selection import ablated, compared, recorded_of, replaced
+from benchmarks.glue.selection import ablated, compared, replaced, transferred
 from benchmarks.glue.tasks import TASKS
 from benchmarks.targets import Figure
-from theseus_plugin.errors import UserError
 from theseus_plugin.files import read_json
 
 KEPT = 0.984
@@ -26,8 +25,9 @@ Table = list[list[str]]
 def scores_table(blocks: int, tasks: Sequence[str]) -> Table:
     """Scores with their range over seeds, shares kept, seconds."""
     runs = compared(blocks, tasks)
-    seeds = [len(one.cells) for one in runs["theseus"]]
-    columns = [f"{name}, {count} seed{'s'[: count - 1]}" for name, count in zip(_headings(tasks), seeds, strict=True)]
+    counts = [len(one.cells) for one in runs["theseus"]]
+    seeds = ["1 seed" if count == 1 else f"{count} seeds" for count in counts]
+    columns = [", ".join(pair) for pair in zip(_headings(tasks), seeds, strict=True)]
     rows = [["method", *columns, "kept, mean over tasks", "seconds of training"]]
     rows.append(["predecessor", *(f"{100 * predecessor_score(task):.2f}" for task in tasks), "100 %", ""])
     for method, ours in runs.items():
@@ -88,21 +88,12 @@ def transfers_table(tasks: Sequence[str]) -> Table:
         UserError: one was not run yet.
     """
     targets = [task for task in tasks if task != grid.SOURCE]
-    cells = recorded_of(grid.transfers(tasks, chosen_rate))
     rows = [
         [f"from {grid.SOURCE}", *(f"{task}: {what}" for task in targets for what in ("score", "against pretrained"))]
     ]
+    found = [transferred(task) for task in targets]
     for variant in grid.TRANSFERRED:
-        row = [variant]
-        for task in targets:
-            ours, plain = (
-                Runs([cell for cell in cells if (cell.variant, cell.task) == (one, task)])
-                for one in (variant, "pretrained")
-            )
-            if not (ours.cells and plain.cells):
-                raise UserError(f"no transfer of {variant} to {task} is recorded yet: python -m benchmarks.glue")
-            row += [_score(ours), "" if variant == "pretrained" else _difference([ours], [plain])]
-        rows.append(row)
+        rows.append([variant, *(cell for runs in found for cell in _against(runs[variant], runs["pretrained"]))])
     return rows
 
 
@@ -172,7 +163,7 @@ def _headings(tasks: Sequence[str]) -> list[str]:
 
 
 def _against(ours: Runs, default: Runs) -> list[str]:
-    """A score, and what is kept more than by the default."""
+    """A score, and what is kept more than by the default, unless it is the default's own."""
     return [_score(ours), "" if ours.cells == default.cells else _difference([ours], [default])]
 
 

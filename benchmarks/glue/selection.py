@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from benchmarks.glue import grid
 from benchmarks.glue.comparison import Runs
@@ -28,7 +28,7 @@ def ablated(task: str) -> dict[str, tuple[Runs, Runs]]:
     result = {"default": (Runs(default), Runs(default))} if default else {}
     cells = list(grid.ablations([task], chosen_rate))
     for variant in ABLATIONS:
-        runs = recorded_of([cell for cell in cells if cell.variant == variant])
+        runs = _recorded([cell for cell in cells if cell.variant == variant])
         seeds = {cell.seed for cell in runs} & {cell.seed for cell in default}
         if seeds:
             result[variant] = _with(seeds, runs), _with(seeds, default)
@@ -40,17 +40,32 @@ def replaced(tasks: Sequence[str]) -> list[Runs]:
     return [Runs(_replaced(task)) for task in tasks]
 
 
-def recorded_of(cells: Iterable[Cell]) -> list[Cell]:
-    """Those that were run."""
-    return [cell for cell in cells if file_of(cell).exists()]
+def transferred(task: str) -> dict[str, Runs]:
+    """The runs that were transferred to a task, by what they started from, with the seeds that all have.
+
+    Raises:
+        UserError: there is none yet.
+    """
+    cells = _recorded(grid.transfers([task], chosen_rate))
+    per_variant = {variant: [cell for cell in cells if cell.variant == variant] for variant in grid.TRANSFERRED}
+    return _of_common_seeds(per_variant, f"transfers to {task}")
 
 
 def _of_all_methods(blocks: int, task: str) -> dict[str, Runs]:
-    cells = {method: recorded_of(grid.cells_of(blocks, task, method, chosen_rate(method))) for method in METHODS}
+    cells = {method: _recorded(grid.cells_of(blocks, task, method, chosen_rate(method))) for method in METHODS}
+    return _of_common_seeds(cells, f"{task}, {blocks} blocks")
+
+
+def _of_common_seeds(cells: Mapping[str, Sequence[Cell]], what: str) -> dict[str, Runs]:
     seeds = set.intersection(*({cell.seed for cell in those} for those in cells.values()))
     if not seeds:
-        raise UserError(f"{task}, {blocks} blocks: no seed of all methods is recorded yet: python -m benchmarks.glue")
-    return {method: _with(seeds, those) for method, those in cells.items()}
+        raise UserError(f"{what}: no seed of all methods is recorded yet: python -m benchmarks.glue")
+    return {name: _with(seeds, those) for name, those in cells.items()}
+
+
+def _recorded(cells: Iterable[Cell]) -> list[Cell]:
+    """Those that were run."""
+    return [cell for cell in cells if file_of(cell).exists()]
 
 
 def _with(seeds: set[int], cells: Iterable[Cell]) -> Runs:
@@ -58,4 +73,4 @@ def _with(seeds: set[int], cells: Iterable[Cell]) -> Runs:
 
 
 def _replaced(task: str) -> list[Cell]:
-    return recorded_of(grid.cells_of(grid.HALF, task, "theseus", chosen_rate("theseus")))
+    return _recorded(grid.cells_of(grid.HALF, task, "theseus", chosen_rate("theseus")))
