@@ -21,7 +21,7 @@ from pathlib import Path
 
 from benchmarks.glue import documents, grid, harness, page, plots, selection
 from benchmarks.glue.again import run_again
-from benchmarks.glue.runner import fit_predecessors, run_cells
+from benchmarks.glue.runner import run_cells
 from benchmarks.glue.scores import chosen_rate
 from benchmarks.glue.tasks import TASKS
 from theseus_plugin.errors import UserError
@@ -55,7 +55,6 @@ def main() -> None:
 
 def run(tasks: Sequence[str], jobs: int) -> None:
     """Every suite, in the order in which it is needed."""
-    fit_predecessors(dict.fromkeys([*grid.SEARCHED, *tasks]), jobs)
     run_cells(grid.search(), jobs)
     run_cells(grid.main(grid.HALF, tasks, chosen_rate), jobs)
     run_cells(grid.longer(chosen_rate), jobs)

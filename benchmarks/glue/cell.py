@@ -26,6 +26,8 @@ from theseus_plugin.surgery.shape import Shape
 from theseus_plugin.surgery.successor import build_successor
 
 DIGITS = 4
+PRECISION = "fp32"
+"""Of all training, so that no figure depends on which CPU a cell happened to run on."""
 EVALUATIONS = 5
 """In each cell, of which the best one counts, as in the paper."""
 
@@ -37,7 +39,7 @@ def fit_predecessor(task: GlueTask) -> dict[str, Any]:
             "model": MODEL,
             "predecessor": str(task.predecessor),
             "task": task.section(),
-            "fit": {**task.fit, "resume": True},
+            "fit": {**task.fit, "precision": PRECISION, "resume": True},
         }
     )
     result = _result(task.predecessor) or api.fit(recipe)
@@ -53,6 +55,7 @@ def run(cell: Cell) -> dict[str, Any]:
         "learning_rate": cell.rate,
         "max_steps": steps,
         "eval_steps": -(-steps // EVALUATIONS),
+        "precision": PRECISION,
         "seed": cell.seed,
         "resume": True,
     }

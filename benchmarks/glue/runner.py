@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks.glue.grid import Cell
-from benchmarks.glue.tasks import HOME
+from benchmarks.glue.tasks import HOME, TASKS
 from theseus_plugin.files import read_json
 
 RESULTS = Path(__file__).parents[1] / "results" / "glue"
@@ -47,18 +47,22 @@ def recorded() -> Iterator[Cell]:
         yield Cell(**read_json(file)["cell"])
 
 
-def fit_predecessors(tasks: Iterable[str], jobs: int) -> None:
-    """Fine-tune those that are missing."""
-    _run({predecessor_file(task): {"task": task} for task in tasks}, jobs)
-
-
 def run_cells(cells: Iterable[Cell], jobs: int) -> None:
-    """Run those that have no record yet, in their order; what is interrupted goes on from its last checkpoint."""
-    _run({file_of(cell): vars(cell) for cell in cells}, jobs)
+    """Run those that have no record yet, in their order; what is interrupted goes on from its last checkpoint.
+
+    First come the predecessors of their tasks, if their models are not there: records say nothing of them.
+    """
+    missing = [cell for cell in cells if not file_of(cell).exists()]
+    predecessors = {predecessor_file(cell.task): {"task": cell.task} for cell in missing if _lacks_predecessor(cell)}
+    _run(predecessors, jobs)
+    _run({file_of(cell): vars(cell) for cell in missing}, jobs)
 
 
-def _run(wanted: Mapping[Path, Mapping[str, Any]], jobs: int) -> None:
-    missing = {file: what for file, what in wanted.items() if not file.exists()}
+def _lacks_predecessor(cell: Cell) -> bool:
+    return not (predecessor_file(cell.task).exists() and TASKS[cell.task].predecessor.exists())
+
+
+def _run(missing: Mapping[Path, Mapping[str, Any]], jobs: int) -> None:
     with ThreadPoolExecutor(jobs) as pool:
         running = {pool.submit(_run_one, what, file): file for file, what in missing.items()}
         try:
