@@ -29,7 +29,8 @@ from theseus_plugin.replacing.assembly import assemble, cast_frozen
 from theseus_plugin.replacing.phases import ReplacingPhase
 from theseus_plugin.training import batching
 from theseus_plugin.training.batches import Batch, BatchStream
-from theseus_plugin.training.optimisation import build_optimizer, resolve_precision
+from theseus_plugin.training.optimisation import build_optimizer
+from theseus_plugin.training.precision import resolve_precision
 from theseus_plugin.training.run import TrainingRun
 
 WARM_UP = 4

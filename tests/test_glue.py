@@ -135,7 +135,7 @@ def test_the_rate_that_is_better_in_the_mean_over_the_searched_tasks_is_chosen()
         truth = labels(task)
         write_predecessor(task, truth, truth)
         for rate, wrong in zip(grid.RATES, (4, 7) if task == "SST-2" else (12, 1), strict=True):
-            write_cell(Cell("main", task, 3, "pkd", rate, 1), flawed(truth, wrong, 0))
+            write_cell(Cell("search", task, 3, "pkd", rate, 1), flawed(truth, wrong, 0))
     assert scores.chosen_rate("pkd") == grid.RATES[1]
     numbers = labels("STS-B")
     expected = [
@@ -333,7 +333,7 @@ def rte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         rows = [f"{i}\ta film\tit is {word}\t{label}" for i, (word, label) in enumerate(kinds * count)]
         (folder / name).write_text("\n".join(["index\tsentence1\tsentence2\tlabel", *rows]) + "\n")
     home = tmp_path / "home"
-    for module in (tasks, cells):
+    for module in (tasks, cells, runner):
         monkeypatch.setattr(module, "HOME", home)
     monkeypatch.setattr(tasks, "GLUE", tmp_path / "glue")
     monkeypatch.setitem(tasks.TASKS, "RTE", replace(tasks.TASKS["RTE"], steps=40))
@@ -368,6 +368,28 @@ def test_the_pretrained_encoders_own_blocks_are_fine_tuned(rte: Path) -> None:
     name = "encoder.layer.2.output.dense.weight"
     assert np.array_equal(weights[name], whole[f"bert.{name}"])
     assert not [name for name in weights if "layer.3" in name]
+
+
+def test_models_that_are_gone_are_made_anew_before_what_needs_them(rte: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clone has records and no models: predecessors come first, and only those of tasks that are still to be run."""
+    ran: list[str] = []
+    monkeypatch.setattr(runner, "_run_one", lambda what, file: ran.append(str(file.relative_to(runner.RESULTS))))
+    done, cell = (Cell("main", task, 3, "theseus", 1e-3, 1) for task in ("MRPC", "RTE"))
+    write_predecessor("RTE", [1], [1])
+    write_cell(done, [1])
+    runner.run_cells([done, cell], 1)
+    assert ran == ["predecessors/RTE.json", f"{cell.key}.json"]
+    ran.clear()
+    tasks.TASKS["RTE"].predecessor.mkdir(parents=True)
+    write_cell(cell, [1])
+    runner.run_cells([cell], 1)
+    assert ran == []
+    runner.run_models([cell], 1)
+    assert ran == [f"{cell.key}.json"]
+    ran.clear()
+    runner.folder_of(cell).mkdir(parents=True)
+    runner.run_models([cell], 1)
+    assert ran == []
 
 
 def test_a_cell_that_fails_ends_the_run_and_says_where_to_look(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from benchmarks.glue import documents, grid, harness, page, plots, selection
 from benchmarks.glue.again import run_again
-from benchmarks.glue.runner import run_cells
+from benchmarks.glue.runner import file_of, run_cells, run_models
 from benchmarks.glue.scores import chosen_rate
 from benchmarks.glue.tasks import TASKS
 from theseus_plugin.errors import UserError
@@ -60,7 +60,10 @@ def run(tasks: Sequence[str], jobs: int) -> None:
     run_cells(grid.longer(chosen_rate), jobs)
     run_cells(grid.ablations(tasks, chosen_rate), jobs)
     run_cells(grid.main(grid.THIRD, tasks, chosen_rate), jobs)
-    run_cells(grid.transfers(tasks, chosen_rate), jobs)
+    transfers = list(grid.transfers(tasks, chosen_rate))
+    if not all(file_of(cell).exists() for cell in transfers):
+        run_models(grid.sources(chosen_rate), jobs)
+    run_cells(transfers, jobs)
 
 
 def tables(tasks: Sequence[str]) -> dict[str, Callable[[], str]]:

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.glue.grid import SOURCE, TRANSFERRED, Cell
+from benchmarks.glue.grid import TRANSFERRED, Cell, source_of
+from benchmarks.glue.runner import folder_of
 from benchmarks.glue.scores import chosen_rate
 from benchmarks.glue.tasks import HOME, MODEL, TASKS, GlueTask
 from benchmarks.recording import write_record
@@ -73,15 +74,10 @@ def run(cell: Cell) -> dict[str, Any]:
     return {"cell": vars(cell), **_kept(result), "answers": answers}
 
 
-def folder_of(cell: Cell) -> Path:
-    """Where the model of a cell is written."""
-    return HOME / "cells" / cell.key
-
-
 def _source(cell: Cell) -> str:
     """What a transfer starts from: the first successor of the source task, or a cut of the pretrained encoder."""
     if cell.variant != "pretrained":
-        return str(folder_of(Cell("main", SOURCE, cell.blocks, cell.variant, chosen_rate(cell.variant), 1)))
+        return str(folder_of(source_of(cell.variant, chosen_rate)))
     folder = HOME / f"pretrained-{cell.blocks}"
     if not folder.exists():
         model = str(load_recipe({"model": MODEL}).model)

@@ -143,3 +143,13 @@ def transfers(tasks: Sequence[str], chosen: Chosen) -> Iterator[Cell]:
     for seed, variant, task in product(range(1, 1 + FEWER_SEEDS), TRANSFERRED, tasks):
         if task != SOURCE:
             yield Cell("transfer", task, HALF, variant, rate, seed)
+
+
+def sources(chosen: Chosen) -> list[Cell]:
+    """Those whose successors are transferred."""
+    return [source_of(variant, chosen) for variant in TRANSFERRED if variant in METHODS]
+
+
+def source_of(method: str, chosen: Chosen) -> Cell:
+    """The one whose successor is transferred for a method: the first on `SOURCE`."""
+    return Cell("main", SOURCE, HALF, method, chosen(method), 1)

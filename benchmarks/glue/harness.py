@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmarks.glue.cell import folder_of
 from benchmarks.glue.grid import HALF, THIRD, Cell
-from benchmarks.glue.runner import bench_file
+from benchmarks.glue.runner import bench_file, folder_of, run_models
 from benchmarks.glue.scores import chosen_rate
 from benchmarks.glue.tasks import HOME, TASKS
 from benchmarks.recording import write_record
@@ -35,8 +34,9 @@ def table() -> str:
 def _exports() -> Iterator[str]:
     rate = chosen_rate("theseus")
     folders = {"predecessor": TASKS[TASK].predecessor}
-    for blocks in (HALF, THIRD):
-        folders[f"{blocks}-blocks"] = folder_of(Cell("main", TASK, blocks, "theseus", rate, 1))
+    cells = [Cell("main", TASK, blocks, "theseus", rate, 1) for blocks in (HALF, THIRD)]
+    run_models(cells, jobs=2)
+    folders |= {f"{cell.blocks}-blocks": folder_of(cell) for cell in cells}
     for name, folder in folders.items():
         for precision in ("fp32", "int8-dynamic"):
             output = HOME / "exports" / f"{name}-{precision}"

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,11 @@ def file_of(cell: Cell) -> Path:
     return RESULTS / f"{cell.key}.json"
 
 
+def folder_of(cell: Cell) -> Path:
+    """Where the model of a cell is written."""
+    return HOME / "cells" / cell.key
+
+
 def again_file() -> Path:
     """The record of the cell that was run anew."""
     return RESULTS / "again.json"
@@ -48,18 +53,20 @@ def recorded() -> Iterator[Cell]:
 
 
 def run_cells(cells: Iterable[Cell], jobs: int) -> None:
-    """Run those that have no record yet, in their order; what is interrupted goes on from its last checkpoint.
-
-    First come the predecessors of their tasks, if their models are not there: records say nothing of them.
-    """
-    missing = [cell for cell in cells if not file_of(cell).exists()]
-    predecessors = {predecessor_file(cell.task): {"task": cell.task} for cell in missing if _lacks_predecessor(cell)}
-    _run(predecessors, jobs)
-    _run({file_of(cell): vars(cell) for cell in missing}, jobs)
+    """Run those that have no record yet, in their order; what is interrupted goes on from its last checkpoint."""
+    _run_all([cell for cell in cells if not file_of(cell).exists()], jobs)
 
 
-def _lacks_predecessor(cell: Cell) -> bool:
-    return not (predecessor_file(cell.task).exists() and TASKS[cell.task].predecessor.exists())
+def run_models(cells: Iterable[Cell], jobs: int) -> None:
+    """Run those whose models are not there, be they recorded or not."""
+    _run_all([cell for cell in cells if not folder_of(cell).exists()], jobs)
+
+
+def _run_all(cells: Sequence[Cell], jobs: int) -> None:
+    """Run cells; first the predecessors of their tasks whose models are not there, be they recorded or not."""
+    lacking = {cell.task for cell in cells if not TASKS[cell.task].predecessor.exists()}
+    _run({predecessor_file(task): {"task": task} for task in sorted(lacking)}, jobs)
+    _run({file_of(cell): vars(cell) for cell in cells}, jobs)
 
 
 def _run(missing: Mapping[Path, Mapping[str, Any]], jobs: int) -> None:

@@ -37,7 +37,7 @@ class TrainingConfig(Options):
     weight_decay: float = Field(0.01, ge=0, description="Of AdamW; none on biases and normalisation weights")
     max_grad_norm: float | None = Field(1.0, gt=0, description="Clip the global gradient norm; null: no clipping")
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="auto: bf16 autocast where the hardware computes in it, else fp32"
+        "auto", description="auto: bf16 autocast where the hardware is faster in it, else fp32"
     )
     seed: int = Field(42, ge=0, description="Of new weights, dropout, data order and replacing draws")
     sharding: Sharding = Field(

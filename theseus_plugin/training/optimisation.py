@@ -1,4 +1,4 @@
-"""AdamW, its parameter groups, the learning rate, and how numbers are represented."""
+"""AdamW, its parameter groups, and the learning rate."""
 
 from __future__ import annotations
 
@@ -51,15 +51,3 @@ def build_lr_schedule(optimizer: torch.optim.Optimizer, config: TrainingConfig, 
         for steps in lengths
     ]
     return SequentialLR(optimizer, schedules, list(accumulate(lengths))[:-1])
-
-
-def resolve_precision(config: TrainingConfig, device: torch.device) -> str:
-    """`fp32` or `bf16`, after a look at what `device` computes in natively."""
-    if config.precision != "auto":
-        return config.precision
-    if device.type == "cuda":
-        native = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        capabilities = torch.cpu.get_capabilities()
-        native = device.type == "cpu" and bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
-    return "bf16" if native else "fp32"

@@ -26,7 +26,7 @@ from theseus_plugin.training.config import TrainingConfig
 from theseus_plugin.training.evaluation import evaluate
 from theseus_plugin.training.launch import check_launch
 from theseus_plugin.training.loop import Loop
-from theseus_plugin.training.optimisation import resolve_precision
+from theseus_plugin.training.precision import resolve_precision
 from theseus_plugin.training.progress import training_console
 from theseus_plugin.training.state import Outcome, put_weights
 from theseus_plugin.validation import flattened

@@ -1,0 +1,47 @@
+"""How numbers are represented in training: fp32, or bf16 under autocast."""
+
+from __future__ import annotations
+
+import time
+
+import torch
+from accelerate.utils import broadcast_object_list
+
+from theseus_plugin.training.config import TrainingConfig
+
+WORTH = 0.8
+"""Of its time in fp32, what a matrix product may take in bf16 for autocast, which also has to cast, to be worth it."""
+
+
+def resolve_precision(config: TrainingConfig, device: torch.device) -> str:
+    """`fp32` or `bf16`; `auto` is bf16 where `device` is faster in it, the same for all processes.
+
+    A CPU's flags do not tell: some that have AVX-512's bf16 but no AMX take twice as long in it as in fp32. So a CPU is
+    timed, for less than a tenth of a second.
+    """
+    if config.precision != "auto":
+        return config.precision
+    found = ["bf16" if _is_faster_in_bf16(device) else "fp32"]
+    return str(broadcast_object_list(found)[0])
+
+
+def _is_faster_in_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    capabilities = torch.cpu.get_capabilities()
+    if device.type != "cpu" or not (capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")):
+        return False
+    seconds = _product_seconds([torch.float32, torch.bfloat16])
+    return seconds[torch.bfloat16] < WORTH * seconds[torch.float32]
+
+
+def _product_seconds(dtypes: list[torch.dtype], size: int = 768, rounds: int = 6) -> dict[torch.dtype, float]:
+    """Of the product of two square matrices, the shortest of some rounds, in which the kinds take turns."""
+    matrices = {dtype: torch.ones(size, size, dtype=dtype) for dtype in dtypes}
+    shortest = dict.fromkeys(dtypes, float("inf"))
+    for _ in range(rounds):
+        for dtype, matrix in matrices.items():
+            began = time.perf_counter()
+            torch.mm(matrix, matrix)
+            shortest[dtype] = min(shortest[dtype], time.perf_counter() - began)
+    return shortest
