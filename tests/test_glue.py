@@ -135,7 +135,7 @@ def test_the_rate_that_is_better_in_the_mean_over_the_searched_tasks_is_chosen()
         truth = labels(task)
         write_predecessor(task, truth, truth)
         for rate, wrong in zip(grid.RATES, (4, 7) if task == "SST-2" else (12, 1), strict=True):
-            write_cell(Cell("search", task, 3, "pkd", rate, 1), flawed(truth, wrong, 0))
+            write_cell(Cell("main", task, 3, "pkd", rate, 1), flawed(truth, wrong, 0))
     assert scores.chosen_rate("pkd") == grid.RATES[1]
     numbers = labels("STS-B")
     expected = [

@@ -105,9 +105,9 @@ Chosen = Callable[[str], float]
 
 
 def search() -> Iterator[Cell]:
-    """Every method with every learning rate, one seed; runs of their own, of which the comparison sees none."""
+    """Every method with every learning rate, one seed."""
     for task, method, rate in product(SEARCHED, METHODS, RATES):
-        yield Cell("search", task, HALF, method, rate, 1)
+        yield Cell("main", task, HALF, method, rate, 1)
 
 
 def main(blocks: int, tasks: Sequence[str], chosen: Chosen) -> Iterator[Cell]:

@@ -68,7 +68,7 @@ def chosen_rate(method: str) -> float:
 
 def searched_score(method: str, rate: float) -> float:
     """The mean over the tasks of the search."""
-    return float(np.mean([score(Cell("search", task, HALF, method, rate, 1)) for task in SEARCHED]))
+    return float(np.mean([score(Cell("main", task, HALF, method, rate, 1)) for task in SEARCHED]))
 
 
 def _answers(cell: Cell) -> str:
