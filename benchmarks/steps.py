@@ -30,7 +30,7 @@ from theseus_plugin.replacing.phases import ReplacingPhase
 from theseus_plugin.training import batching
 from theseus_plugin.training.batches import Batch, BatchStream
 from theseus_plugin.training.optimisation import build_optimizer
-from theseus_plugin.training.precision import resolve_precision
+from theseus_plugin.training.precision import product_seconds, resolve_precision
 from theseus_plugin.training.run import TrainingRun
 
 WARM_UP = 4
@@ -237,13 +237,7 @@ def necessary(draw: Sequence[bool], lengths: Sequence[int], width: int = 384, in
 
 def _peak(dtype: torch.dtype) -> float:
     """GFLOP/s of a large square product, the best of many."""
-    a, b = torch.randn(2048, 2048).to(dtype), torch.randn(2048, 2048).to(dtype)
-    best = float("inf")
-    for _ in range(12):
-        began = time.perf_counter()
-        a @ b
-        best = min(best, time.perf_counter() - began)
-    return float(2 * 2048**3 / best / 1e9)
+    return 2 * 2048**3 / product_seconds([dtype], size=2048, rounds=12)[dtype] / 1e9
 
 
 def _precision(recipe: dict[str, Any]) -> str:

@@ -380,6 +380,10 @@ def test_models_that_are_gone_are_made_anew_before_what_needs_them(rte: Path, mo
     runner.run_cells([done, cell], 1)
     assert ran == ["predecessors/RTE.json", f"{cell.key}.json"]
     ran.clear()
+    transfer = replace(cell, suite="transfer")
+    runner.run_cells([transfer], 1)
+    assert ran == [f"{transfer.key}.json"]  # it starts from another model
+    ran.clear()
     tasks.TASKS["RTE"].predecessor.mkdir(parents=True)
     write_cell(cell, [1])
     runner.run_cells([cell], 1)

@@ -63,8 +63,9 @@ def run_models(cells: Iterable[Cell], jobs: int) -> None:
 
 
 def _run_all(cells: Sequence[Cell], jobs: int) -> None:
-    """Run cells; first the predecessors of their tasks whose models are not there, be they recorded or not."""
-    lacking = {cell.task for cell in cells if not TASKS[cell.task].predecessor.exists()}
+    """Run cells; first the predecessors that they start from, if their models are not there, recorded or not."""
+    tasks = {cell.task for cell in cells if cell.suite != "transfer"}
+    lacking = {task for task in tasks if not TASKS[task].predecessor.exists()}
     _run({predecessor_file(task): {"task": task} for task in sorted(lacking)}, jobs)
     _run({file_of(cell): vars(cell) for cell in cells}, jobs)
 

@@ -27,14 +27,14 @@ def test_a_cpu_trains_in_bf16_where_it_has_it_and_is_faster_in_it(
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: FLAGS[flags])
     times = {torch.float32: 1.0, torch.bfloat16: bf16_takes}
-    monkeypatch.setattr(precision, "_product_seconds", lambda dtypes: times)
+    monkeypatch.setattr(precision, "product_seconds", lambda dtypes: times)
     assert precision.resolve_precision(TrainingConfig(), CPU) == expected
     for given in ("fp32", "bf16"):
         assert precision.resolve_precision(TrainingConfig(precision=given), CPU) == given
 
 
 def test_both_kinds_are_timed() -> None:
-    seconds = precision._product_seconds([torch.float32, torch.bfloat16], size=32, rounds=2)
+    seconds = precision.product_seconds([torch.float32, torch.bfloat16], size=32, rounds=2)
     assert list(seconds) == [torch.float32, torch.bfloat16]
     assert all(0 < one < 60 for one in seconds.values())
 
