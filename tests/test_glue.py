@@ -91,9 +91,12 @@ def test_cells() -> None:
     assert len(set(ablated)) == len(grid.ABLATIONS) * 2 * grid.FEWER_SEEDS
     assert len({cell.key for cell in [*cells, *ablated]}) == len(cells) + len(ablated)
     assert cells[0].key == "main/MRPC/3-theseus@0.0001-1"
+    beyond = list(grid.beyond(["MRPC", "SST-2"], lambda method: 2e-4))
+    assert len({cell.key for cell in beyond}) == len(grid.BEYOND) * (5 + 3)
+    assert beyond[0].key == "beyond/MRPC/3-theseus-logits@0.0002-1"
 
 
-@pytest.mark.parametrize("variant", [*grid.METHODS, *grid.ABLATIONS])
+@pytest.mark.parametrize("variant", [*grid.METHODS, *grid.ABLATIONS, *grid.BEYOND])
 def test_every_variant_is_a_method_with_options_that_it_takes(variant: str) -> None:
     from theseus_plugin.registry import create
 
@@ -238,6 +241,29 @@ def test_an_ablation_is_compared_with_the_default_on_its_own_seeds() -> None:
     assert table["share-1"][1].startswith("+")
     assert table["init-last"][2:] == ["", ""]  # not run on MRPC
     assert list(table) == ["changed", "default", "share-1", "init-last"]
+
+
+def test_what_goes_beyond_the_paper_stands_beside_replacing_and_distillation_on_its_own_seeds() -> None:
+    whole_grid({"theseus": 10, "kd": 20})
+    for cell in grid.beyond(BOTH, scores.chosen_rate):
+        if cell.seed < 3:
+            write_cell(cell, flawed(labels(cell.task), 2, cell.seed))
+    runs = selection.beyond(BOTH)
+    assert {name: [len(one.cells) for one in ours] for name, ours in runs.items()} == {
+        name: [2, 2] for name in ("theseus", "kd", "theseus-logits")
+    }
+    head, ours, kd, extended = page.beyond_table(BOTH)
+    assert head[-2:] == ["more than theseus", "more than kd"]
+    assert ours[-2:] == kd[-2:] == ["", ""]
+    more = [float(text.strip("*").split()[0]) for text in extended[-2:]]
+    assert more == [pytest.approx(100 * value, abs=0.05) for value in (_gained(runs, "theseus"), _gained(runs, "kd"))]
+    assert more[1] > more[0] > 0
+
+
+def _gained(runs: dict[str, list[Runs]], other: str) -> float:
+    """Mean over tasks of the shares of the predecessor's score, counted anew."""
+    pairs = zip(runs["theseus-logits"], runs[other], strict=True)
+    return float(np.mean([(one.mean - two.mean) / scores.predecessor_score(one.task) for one, two in pairs]))
 
 
 def test_transfers_are_compared_on_the_seeds_that_all_have() -> None:

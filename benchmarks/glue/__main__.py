@@ -58,6 +58,7 @@ def run(tasks: Sequence[str], jobs: int) -> None:
     run_cells(grid.search(), jobs)
     run_cells(grid.main(grid.HALF, tasks, chosen_rate), jobs)
     run_cells(grid.longer(chosen_rate), jobs)
+    run_cells(grid.beyond(tasks, chosen_rate), jobs)
     run_cells(grid.ablations(tasks, chosen_rate), jobs)
     run_cells(grid.main(grid.THIRD, tasks, chosen_rate), jobs)
     transfers = list(grid.transfers(tasks, chosen_rate))
@@ -70,6 +71,7 @@ def tables(tasks: Sequence[str]) -> dict[str, Callable[[], str]]:
     """The tables by the name that documents ask for them with."""
     made: dict[str, Callable[[], page.Table]] = {
         "short": partial(page.short_table, tasks),
+        "beyond": partial(page.beyond_table, tasks),
         "ablations": partial(page.ablations_table, grid.ABLATED),
         "longer": page.longer_table,
         "modules": partial(page.modules_table, grid.ABLATED),
@@ -88,7 +90,9 @@ def write(tasks: Sequence[str]) -> None:
     """The documents' tables and plots."""
     documents.write(tables(tasks))
     for task in grid.ABLATED:
-        plots.draw_ablations(selection.ablated(task), PLOTS / f"ablations-{task.lower()}.svg")
+        found = selection.ablated(task)
+        if len(found) > 1:  # more than the default
+            plots.draw_ablations(found, PLOTS / f"ablations-{task.lower()}.svg")
     plots.draw_module_costs(selection.replaced(grid.ABLATED), PLOTS / "module-costs.svg")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.glue.grid import TRANSFERRED, Cell, source_of
+from benchmarks.glue.grid import Cell, keeps_model, source_of
 from benchmarks.glue.runner import folder_of
 from benchmarks.glue.scores import chosen_rate
 from benchmarks.glue.tasks import HOME, MODEL, TASKS, GlueTask
@@ -69,7 +69,7 @@ def run(cell: Cell) -> dict[str, Any]:
     train = api.fit if cell.suite == "transfer" else api.compress
     result = _result(folder) or train(recipe)
     answers, _ = _answers(str(folder), recipe.create_task())
-    if not (cell.suite == "main" and cell.seed == 1 and cell.variant in TRANSFERRED):  # all others are 70 MB each
+    if not keeps_model(cell):
         shutil.rmtree(folder)
     return {"cell": vars(cell), **_kept(result), "answers": answers}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product, zip_longest
 from typing import Any
 
@@ -44,9 +44,10 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "phase-blocks": _theseus(successor_phase="blocks"),
     "one-lr-decay": _theseus(training={"lr_per_phase": False}),
     "deterministic": _theseus(mixing="deterministic"),
-    "logits-0.5": _theseus(logits_share=0.5),
 }
-"""What the paper varies, what we decided, and what goes beyond the paper: one option of `theseus` each."""
+"""What the paper varies and what we decided: one option of `theseus` each."""
+BEYOND: dict[str, dict[str, Any]] = {"theseus-logits": _theseus(logits_share=0.5)}
+"""What goes beyond the paper, which learns from the labels alone: compared like a method, and reported apart."""
 ABLATED = ("MRPC", "SST-2")
 SOURCE = "SST-2"
 """The task whose successors are fine-tuned on the others: the one with the most examples, as MNLI in the paper."""
@@ -77,7 +78,7 @@ class Cell:
     task: str
     blocks: int
     variant: str
-    """A name in `METHODS`, `ABLATIONS` or `TRANSFERRED`, as the suite is."""
+    """A name in `METHODS`, `ABLATIONS`, `BEYOND` or `TRANSFERRED`, as the suite is."""
     rate: float
     """The learning rate."""
     seed: int
@@ -97,7 +98,7 @@ class Cell:
         """The section `method` of the cell's recipe, but for its training; replacing tells its modules' costs."""
         tells = self.variant == "theseus" and self.blocks == HALF and self.task in ABLATED
         measured = {"module_costs": True} if tells else {}
-        return {**(METHODS | ABLATIONS)[self.variant], "successor_blocks": self.blocks, **measured}
+        return {**(METHODS | ABLATIONS | BEYOND)[self.variant], "successor_blocks": self.blocks, **measured}
 
 
 Chosen = Callable[[str], float]
@@ -116,6 +117,13 @@ def main(blocks: int, tasks: Sequence[str], chosen: Chosen) -> Iterator[Cell]:
     columns = [cells_of(blocks, task, method, rate) for task, (method, rate) in product(tasks, rates.items())]
     for row in zip_longest(*columns):
         yield from (cell for cell in row if cell is not None)
+
+
+def beyond(tasks: Sequence[str], chosen: Chosen) -> Iterator[Cell]:
+    """What goes beyond the paper, for every seed of the comparison, with the learning rate of `theseus`."""
+    for task, variant in product(tasks, BEYOND):
+        for cell in cells_of(HALF, task, "theseus", chosen("theseus")):
+            yield replace(cell, suite="beyond", variant=variant)
 
 
 def cells_of(blocks: int, task: str, method: str, rate: float) -> list[Cell]:
@@ -153,3 +161,8 @@ def sources(chosen: Chosen) -> list[Cell]:
 def source_of(method: str, chosen: Chosen) -> Cell:
     """The one whose successor is transferred for a method: the first on `SOURCE`."""
     return Cell("main", SOURCE, HALF, method, chosen(method), 1)
+
+
+def keeps_model(cell: Cell) -> bool:
+    """Whether its model stays, for transfers and the harness; the others' would take 70 MB each."""
+    return cell.suite == "main" and cell.seed == 1 and cell.variant in TRANSFERRED

@@ -12,7 +12,7 @@ from benchmarks.glue.comparison import Runs, difference, mean_difference, mean_k
 from benchmarks.glue.grid import METHODS
 from benchmarks.glue.runner import again_file
 from benchmarks.glue.scores import chosen_rate, predecessor_score, searched_score
-from benchmarks.glue.selection import ablated, compared, replaced, transferred
+from benchmarks.glue.selection import ablated, beyond, compared, replaced, transferred
 from benchmarks.glue.tasks import TASKS
 from benchmarks.targets import Figure
 from theseus_plugin.files import read_json
@@ -45,6 +45,18 @@ def differences_table(blocks: int, tasks: Sequence[str]) -> Table:
     for method, theirs in runs.items():
         cells = [_difference([one], [two]) for one, two in zip(ours, theirs, strict=True)]
         rows.append([method, *cells, _difference(ours, theirs)])
+    return rows
+
+
+def beyond_table(tasks: Sequence[str]) -> Table:
+    """What replacing reaches that learns from the predecessor's logits too, and how much more that is."""
+    runs = beyond(tasks)
+    others = ("theseus", "kd")
+    rows = [["half the depth", *_headings(tasks), "kept, mean over tasks", *(f"more than {name}" for name in others)]]
+    for method, ours in runs.items():
+        kept, between = mean_kept(ours)
+        against = ["" if method in others else _difference(ours, runs[name]) for name in others]
+        rows.append([method, *map(_score, ours), f"{100 * kept:.1f} % ({_points(between, '.1f')})", *against])
     return rows
 
 

@@ -22,9 +22,24 @@ def compared(blocks: int, tasks: Sequence[str]) -> dict[str, list[Runs]]:
     return {method: [runs[method] for runs in per_task] for method in METHODS}
 
 
+def beyond(tasks: Sequence[str]) -> dict[str, list[Runs]]:
+    """What goes beyond the paper after the methods it stands between, task by task, with the seeds that all have.
+
+    Raises:
+        UserError: there is none yet.
+    """
+    per_task = []
+    for task in tasks:
+        cells = {method: _of_method(grid.HALF, task, method) for method in ("theseus", "kd")}
+        extended = _recorded(grid.beyond([task], chosen_rate))
+        cells |= {variant: [cell for cell in extended if cell.variant == variant] for variant in grid.BEYOND}
+        per_task.append(_of_common_seeds(cells, f"{task}, beyond the paper"))
+    return {method: [runs[method] for runs in per_task] for method in per_task[0]}
+
+
 def ablated(task: str) -> dict[str, tuple[Runs, Runs]]:
     """Per variant that was run the runs, and those of the default with the same seeds; the default comes first."""
-    default = _replaced(task)[: grid.FEWER_SEEDS]
+    default = _of_method(grid.HALF, task, "theseus")[: grid.FEWER_SEEDS]
     result = {"default": (Runs(default), Runs(default))} if default else {}
     cells = list(grid.ablations([task], chosen_rate))
     for variant in ABLATIONS:
@@ -37,7 +52,7 @@ def ablated(task: str) -> dict[str, tuple[Runs, Runs]]:
 
 def replaced(tasks: Sequence[str]) -> list[Runs]:
     """The runs of `theseus` at half the depth."""
-    return [Runs(_replaced(task)) for task in tasks]
+    return [Runs(_of_method(grid.HALF, task, "theseus")) for task in tasks]
 
 
 def transferred(task: str) -> dict[str, Runs]:
@@ -52,7 +67,7 @@ def transferred(task: str) -> dict[str, Runs]:
 
 
 def _of_all_methods(blocks: int, task: str) -> dict[str, Runs]:
-    cells = {method: _recorded(grid.cells_of(blocks, task, method, chosen_rate(method))) for method in METHODS}
+    cells = {method: _of_method(blocks, task, method) for method in METHODS}
     return _of_common_seeds(cells, f"{task}, {blocks} blocks")
 
 
@@ -72,5 +87,5 @@ def _with(seeds: set[int], cells: Iterable[Cell]) -> Runs:
     return Runs([cell for cell in cells if cell.seed in seeds])
 
 
-def _replaced(task: str) -> list[Cell]:
-    return _recorded(grid.cells_of(grid.HALF, task, "theseus", chosen_rate("theseus")))
+def _of_method(blocks: int, task: str, method: str) -> list[Cell]:
+    return _recorded(grid.cells_of(blocks, task, method, chosen_rate(method)))
