@@ -137,7 +137,7 @@ def test_the_output_folder_is_complete(recipe: dict[str, Any]) -> None:
     assert json.loads((folder / "result.json").read_text()) == json.loads(json.dumps(result))
     assert result["recipe"]["task"]["train"] == recipe["task"]["train"]
     assert result["recipe"]["method"]["schedule"] == {
-        "name": "linear", "base_rate": 0.3, "share": pytest.approx(2 / 3), "slope": None,
+        "name": "linear", "base_rate": 0.3, "share": pytest.approx(1 / 3), "slope": None,
     }  # fmt: skip
     assert result["environment"]["seed"] == 3
     # the default schedule begins at 0.3, and empty draws are drawn again

@@ -40,9 +40,9 @@ class Bench:
         self.model(input_ids=ids, labels=torch.tensor([0, 1, 0, 1])).loss.backward()
 
 
-def test_the_successor_starts_as_a_copy_of_the_first_blocks() -> None:
+def test_the_successor_starts_as_a_copy_of_every_other_block() -> None:
     bench = Bench()
-    for successor, block in zip(bench.successors, bench.predecessor_blocks, strict=False):
+    for successor, block in zip(bench.successors, bench.predecessor_blocks[::2], strict=True):
         for copied, original in zip(successor.parameters(), block.parameters(), strict=True):
             assert torch.equal(copied, original)
             assert copied is not original

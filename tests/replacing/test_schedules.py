@@ -73,7 +73,7 @@ def test_a_recipe_names_a_schedule_with_its_options() -> None:
     config = TheseusConfig.model_validate({"successor_blocks": 3, "schedule": {"name": "cosine", "base_rate": 0.5}})
     assert config.schedule.name == "cosine"
     assert config.model_dump(mode="json")["schedule"] == {
-        "name": "cosine", "base_rate": 0.5, "share": pytest.approx(2 / 3),
+        "name": "cosine", "base_rate": 0.5, "share": pytest.approx(1 / 3),
     }  # fmt: skip
     assert TheseusConfig.model_json_schema()["properties"]["schedule"]["required"] == ["name"]
 

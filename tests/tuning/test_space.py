@@ -33,7 +33,7 @@ def test_values_of_the_users_own() -> None:
     space, first = search_space({**section(), "name": "theseus"}, chosen)
     assert space[RATE] == [1e-4]  # YAML takes it for a text
     assert space["initialisation"] == ["last", "first"]
-    assert space["schedule"] == [{"name": "constant", "rate": 0.9, "share": pytest.approx(2 / 3), "steps": None}]
+    assert space["schedule"] == [{"name": "constant", "rate": 0.9, "share": pytest.approx(1 / 3), "steps": None}]
     assert first["initialisation"] == "last"
 
 

@@ -11,13 +11,21 @@ from theseus_plugin.surgery.shape import Shape
 from theseus_plugin.training.config import TrainingConfig
 
 
-class TruncationConfig(Shape):
-    """The shallower model, trained on the task alone."""
+class BaselineConfig(Shape):
+    """What all have in common."""
 
     training: TrainingConfig = Field(default_factory=TrainingConfig, description="How to train")
 
 
-class LogitsConfig(TruncationConfig):
+class TruncationConfig(BaselineConfig):
+    """The shallower model, trained on the task alone."""
+
+    initialisation: Initialisation = Field(
+        "first", description="As elsewhere; by default the first ones, as the name says"
+    )
+
+
+class LogitsConfig(BaselineConfig):
     """Distillation of logits."""
 
     temperature: float = Field(5.0, gt=0, description="Softens both distributions; the losses of regression have none")
@@ -33,7 +41,7 @@ class PatientConfig(LogitsConfig):
     )
 
 
-class TinyBertConfig(TruncationConfig):
+class TinyBertConfig(BaselineConfig):
     """Distillation of hidden states and attention, then of logits."""
 
     initialisation: Initialisation = Field(

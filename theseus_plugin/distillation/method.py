@@ -6,7 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from theseus_plugin.contract import Method, Result, Task
-from theseus_plugin.distillation.config import LogitsConfig, PatientConfig, TinyBertConfig, TruncationConfig
+from theseus_plugin.distillation.config import (
+    BaselineConfig,
+    LogitsConfig,
+    PatientConfig,
+    TinyBertConfig,
+    TruncationConfig,
+)
 
 if TYPE_CHECKING:
     from theseus_plugin.distillation.phases import Pair
@@ -18,11 +24,11 @@ class Truncation(Method):
 
     name: ClassVar[str] = "truncation"
     summary: ClassVar[str] = "baseline: the first blocks, or every other, fine-tuned"
-    Config: ClassVar[type[TruncationConfig]] = TruncationConfig
+    Config: ClassVar[type[BaselineConfig]] = TruncationConfig
 
-    config: TruncationConfig
+    config: BaselineConfig
 
-    def __init__(self, config: TruncationConfig) -> None:
+    def __init__(self, config: BaselineConfig) -> None:
         self.config = config
 
     def compress(self, predecessor: str, successor: str, task: Task) -> Result:

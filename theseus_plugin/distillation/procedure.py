@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable, Sequence
 
 from theseus_plugin.contract import Result, Task
-from theseus_plugin.distillation.config import TruncationConfig
+from theseus_plugin.distillation.config import BaselineConfig
 from theseus_plugin.distillation.phases import Pair
 from theseus_plugin.surgery.plan import check_shape, partition_of, plan_stacks
 from theseus_plugin.surgery.successor import build_successor
@@ -17,9 +17,7 @@ Phases = Callable[[Pair, int], Sequence[Phase]]
 """What to train one after the other, given the pair and the optimizer steps in all."""
 
 
-def compress(
-    name: str, predecessor: str, successor: str, task: Task, config: TruncationConfig, phases: Phases
-) -> Result:
+def compress(name: str, predecessor: str, successor: str, task: Task, config: BaselineConfig, phases: Phases) -> Result:
     """Train a shallower model, all of it, and write it to `successor`.
 
     Raises:

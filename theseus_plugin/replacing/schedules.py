@@ -16,13 +16,14 @@ from theseus_plugin.validation import Options
 
 Rate = Annotated[float, Field(ge=0.01, le=1)]
 Share = Annotated[float, Field(gt=0, le=1)]
+_SHARE = 1 / 3
 
 
 class ConstantOptions(Options):
     """Options of `constant`."""
 
     rate: Rate = Field(0.5, description="p in the replacing phase")
-    share: Share = Field(2 / 3, description="Share of all optimizer steps that the replacing phase takes")
+    share: Share = Field(_SHARE, description="Share of all optimizer steps that the replacing phase takes")
     steps: int | None = Field(None, ge=1, description="Its optimizer steps; replaces share")
 
 
@@ -44,7 +45,7 @@ class LinearOptions(Options):
     """Options of `linear`."""
 
     base_rate: Rate = Field(0.3, description="p at the first step")
-    share: Share = Field(2 / 3, description="Share of all optimizer steps after which p is 1")
+    share: Share = Field(_SHARE, description="Share of all optimizer steps after which p is 1")
     slope: float | None = Field(None, gt=0, description="Growth of p per optimizer step; replaces share")
 
 
@@ -68,7 +69,7 @@ class BaseOptions(Options):
     """Options of `cosine` and `anti-curriculum`."""
 
     base_rate: Rate = Field(0.3, description="The lowest p, from which it grows or to which it falls")
-    share: Share = Field(2 / 3, description="Share of all optimizer steps after which p is 1")
+    share: Share = Field(_SHARE, description="Share of all optimizer steps after which p is 1")
 
 
 class Cosine(Schedule):

@@ -26,9 +26,9 @@ class Shape(Options):
         " equal as can be; by stack where there are two; default: the same number for each",
     )
     initialisation: Initialisation = Field(
-        "first",
-        description="The predecessor blocks that the successor's start as copies of: the first ones (as in the paper),"
-        " the first of each module's own, the last of each module's own, or the last ones",
+        "every-other",
+        description="The predecessor blocks that the successor's start as copies of: the first of each module's own,"
+        " the first ones (as in the paper), the last of each module's own, or the last ones",
     )
     intermediate_size: int | None = Field(
         None, ge=1, description="Width of the successor's feed-forward layers, which keep their strongest units"
