@@ -82,7 +82,7 @@ def _source(cell: Cell) -> str:
     if not folder.exists():
         model = str(load_recipe({"model": MODEL}).model)
         encoder = load_model(model, "AutoModel")
-        plans = plan_stacks(encoder, Shape(successor_blocks=cell.blocks))
+        plans = plan_stacks(encoder, Shape(successor_blocks=cell.blocks, initialisation="first"))
         with complete_folder(folder) as partial:
             build_successor(encoder, [plan.cut for plan in plans]).save_pretrained(partial)
             load_tokenizer(model).save_pretrained(partial)
