@@ -23,7 +23,12 @@ from theseus_plugin.training.state import put_weights
 METHODS: dict[str, dict[str, Any]] = {
     "theseus": {"successor_blocks": 3},
     "theseus, uneven": {"successor_blocks": 2, "partition": [4, 2], "schedule": {"name": "constant", "rate": 0.5}},
-    "theseus, as the authors": {"successor_blocks": 3, "successor_phase": "blocks", "clip_scope": "all"},
+    "theseus, as the authors": {
+        "successor_blocks": 3,
+        "initialisation": "first",
+        "successor_phase": "blocks",
+        "clip_scope": "all",
+    },
     "theseus, mixed": {"successor_blocks": 3, "mixing": "deterministic", "initialisation": "every-other"},
     "theseus, thinner": {"successor_blocks": 3, "intermediate_size": 40},
     "truncation": {"successor_blocks": 3, "initialisation": "every-other"},

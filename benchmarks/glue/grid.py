@@ -48,6 +48,8 @@ ABLATIONS: dict[str, dict[str, Any]] = {
 """What the paper varies and what we decided: one option of `theseus` each."""
 BEYOND: dict[str, dict[str, Any]] = {"theseus-logits": _theseus(logits_share=0.5)}
 """What goes beyond the paper, which learns from the labels alone: compared like a method, and reported apart."""
+BESIDE = ("theseus", "kd")
+"""The methods that it stands between."""
 ABLATED = ("MRPC", "SST-2")
 SOURCE = "SST-2"
 """The task whose successors are fine-tuned on the others: the one with the most examples, as MNLI in the paper."""

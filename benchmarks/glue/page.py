@@ -31,9 +31,8 @@ def scores_table(blocks: int, tasks: Sequence[str]) -> Table:
     rows = [["method", *columns, "kept, mean over tasks", "seconds of training"]]
     rows.append(["predecessor", *(f"{100 * predecessor_score(task):.2f}" for task in tasks), "100 %", ""])
     for method, ours in runs.items():
-        kept, between = mean_kept(ours)
         seconds = ", ".join(f"{one.seconds:.0f}" for one in ours)
-        rows.append([method, *map(_score, ours), f"{100 * kept:.1f} % ({_points(between, '.1f')})", seconds])
+        rows.append([method, *map(_score, ours), _kept(ours), seconds])
     return rows
 
 
@@ -51,12 +50,11 @@ def differences_table(blocks: int, tasks: Sequence[str]) -> Table:
 def beyond_table(tasks: Sequence[str]) -> Table:
     """What replacing reaches that learns from the predecessor's logits too, and how much more that is."""
     runs = beyond(tasks)
-    others = ("theseus", "kd")
-    rows = [["half the depth", *_headings(tasks), "kept, mean over tasks", *(f"more than {name}" for name in others)]]
+    more = [f"more than {name}" for name in grid.BESIDE]
+    rows = [["half the depth", *_headings(tasks), "kept, mean over tasks", *more]]
     for method, ours in runs.items():
-        kept, between = mean_kept(ours)
-        against = ["" if method in others else _difference(ours, runs[name]) for name in others]
-        rows.append([method, *map(_score, ours), f"{100 * kept:.1f} % ({_points(between, '.1f')})", *against])
+        against = ["" if method in grid.BESIDE else _difference(ours, runs[name]) for name in grid.BESIDE]
+        rows.append([method, *map(_score, ours), _kept(ours), *against])
     return rows
 
 
@@ -113,15 +111,14 @@ def targets(tasks: Sequence[str]) -> Iterator[Figure]:
     """What issue and paper ask for at half the depth."""
     runs = compared(grid.HALF, tasks)
     ours = runs.pop("theseus")
-    kept, between = mean_kept(ours)
     for one in ours:
         wanted = len(grid.cells_of(grid.HALF, one.task, "theseus", 0.0))
         yield Figure(f"seeds, {one.task}", str(len(one.cells)), f"at least {wanted}", len(one.cells) >= wanted)
     yield Figure(
         "share of the predecessor's score kept, mean over tasks",
-        f"{100 * kept:.1f} % ({_points(between, '.1f')})",
+        _kept(ours),
         f"at least {100 * KEPT} %",
-        kept >= KEPT,
+        mean_kept(ours)[0] >= KEPT,
     )
     for method, theirs in runs.items():
         value, _ = mean_difference(ours, theirs)
@@ -139,9 +136,8 @@ def short_table(tasks: Sequence[str]) -> Table:
     ours = runs["theseus"]
     for method, theirs in runs.items():
         shares = [f"{100 * one.kept:.1f} %" for one in theirs]
-        kept, between = mean_kept(theirs)
         against = "" if theirs is ours else _difference(ours, theirs) + " more"
-        rows.append([method, *shares, f"{100 * kept:.1f} % ({_points(between, '.1f')})", against])
+        rows.append([method, *shares, _kept(theirs), against])
     return rows
 
 
@@ -177,6 +173,12 @@ def _headings(tasks: Sequence[str]) -> list[str]:
 def _against(ours: Runs, default: Runs) -> list[str]:
     """A score, and what is kept more than by the default, unless it is the default's own."""
     return [_score(ours), "" if ours.cells == default.cells else _difference([ours], [default])]
+
+
+def _kept(runs: Sequence[Runs]) -> str:
+    """The share of the predecessor's score that is kept, in the mean over tasks."""
+    kept, between = mean_kept(runs)
+    return f"{100 * kept:.1f} % ({_points(between, '.1f')})"
 
 
 def _score(runs: Runs) -> str:

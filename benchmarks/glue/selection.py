@@ -18,8 +18,7 @@ def compared(blocks: int, tasks: Sequence[str]) -> dict[str, list[Runs]]:
     Raises:
         UserError: there is none yet.
     """
-    per_task = [_of_all_methods(blocks, task) for task in tasks]
-    return {method: [runs[method] for runs in per_task] for method in METHODS}
+    return _by_name([_of_all_methods(blocks, task) for task in tasks])
 
 
 def beyond(tasks: Sequence[str]) -> dict[str, list[Runs]]:
@@ -28,13 +27,7 @@ def beyond(tasks: Sequence[str]) -> dict[str, list[Runs]]:
     Raises:
         UserError: there is none yet.
     """
-    per_task = []
-    for task in tasks:
-        cells = {method: _of_method(grid.HALF, task, method) for method in ("theseus", "kd")}
-        extended = _recorded(grid.beyond([task], chosen_rate))
-        cells |= {variant: [cell for cell in extended if cell.variant == variant] for variant in grid.BEYOND}
-        per_task.append(_of_common_seeds(cells, f"{task}, beyond the paper"))
-    return {method: [runs[method] for runs in per_task] for method in per_task[0]}
+    return _by_name([_beyond(task) for task in tasks])
 
 
 def ablated(task: str) -> dict[str, tuple[Runs, Runs]]:
@@ -61,14 +54,28 @@ def transferred(task: str) -> dict[str, Runs]:
     Raises:
         UserError: there is none yet.
     """
-    cells = _recorded(grid.transfers([task], chosen_rate))
-    per_variant = {variant: [cell for cell in cells if cell.variant == variant] for variant in grid.TRANSFERRED}
-    return _of_common_seeds(per_variant, f"transfers to {task}")
+    cells = _of_variants(grid.TRANSFERRED, grid.transfers([task], chosen_rate))
+    return _of_common_seeds(cells, f"transfers to {task}")
 
 
 def _of_all_methods(blocks: int, task: str) -> dict[str, Runs]:
     cells = {method: _of_method(blocks, task, method) for method in METHODS}
     return _of_common_seeds(cells, f"{task}, {blocks} blocks")
+
+
+def _beyond(task: str) -> dict[str, Runs]:
+    cells = {method: _of_method(grid.HALF, task, method) for method in grid.BESIDE}
+    cells |= _of_variants(grid.BEYOND, grid.beyond([task], chosen_rate))
+    return _of_common_seeds(cells, f"{task}, beyond the paper")
+
+
+def _by_name(per_task: Sequence[Mapping[str, Runs]]) -> dict[str, list[Runs]]:
+    return {name: [runs[name] for runs in per_task] for name in per_task[0]}
+
+
+def _of_variants(variants: Iterable[str], cells: Iterable[Cell]) -> dict[str, list[Cell]]:
+    found = _recorded(cells)
+    return {variant: [cell for cell in found if cell.variant == variant] for variant in variants}
 
 
 def _of_common_seeds(cells: Mapping[str, Sequence[Cell]], what: str) -> dict[str, Runs]:
