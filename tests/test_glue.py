@@ -15,7 +15,7 @@ from scipy import stats
 from sklearn.metrics import f1_score
 
 from benchmarks.glue import cell as cells
-from benchmarks.glue import documents, grid, page, plots, runner, scores, selection, tasks
+from benchmarks.glue import documents, grid, page, plots, presets, runner, scores, selection, tasks
 from benchmarks.glue.comparison import Runs, difference, mean_difference, mean_kept
 from benchmarks.glue.grid import Cell
 from tests.tiny import save_tiny
@@ -87,9 +87,13 @@ def test_cells() -> None:
     cells = list(grid.main(3, ["MRPC", "SST-2"], lambda method: 1e-4))
     assert len(set(cells)) == len(cells) == 6 * (5 + 3)
     assert [cell.seed for cell in cells] == sorted(cell.seed for cell in cells)  # every seed of all before the next
-    ablated = list(grid.ablations(["MRPC", "SST-2", "STS-B"], lambda method: 2e-4))
+    ablated = list(grid.ablations(3, ["MRPC", "SST-2", "STS-B"], lambda method: 2e-4))
     assert len(set(ablated)) == len(grid.ABLATIONS) * 2 * grid.FEWER_SEEDS
     assert len({cell.key for cell in [*cells, *ablated]}) == len(cells) + len(ablated)
+    longer_modules = list(grid.ablations(2, ["STS-B", "MRPC"], lambda method: 2e-4))
+    assert [cell.key for cell in longer_modules] == [
+        f"ablations/{task}/2-init-module-last@0.0002-1" for task in ("STS-B", "MRPC")
+    ]
     assert cells[0].key == "main/MRPC/3-theseus@0.0001-1"
     beyond = list(grid.beyond(["MRPC", "SST-2"], lambda method: 2e-4))
     assert len({cell.key for cell in beyond}) == len(grid.BEYOND) * (5 + 3)
@@ -228,11 +232,11 @@ def test_an_ablation_is_compared_with_the_default_on_its_own_seeds() -> None:
     for seed in (1, 2):
         write_cell(Cell("ablations", "SST-2", 3, "share-1", rate, seed), flawed(labels("SST-2"), 4 * seed, seed))
     write_cell(Cell("ablations", "SST-2", 3, "init-last", rate, 2), flawed(labels("SST-2"), 30, 2))
-    found = selection.ablated("SST-2")
+    found = selection.ablated(3, "SST-2")
     assert list(found) == ["default", "share-1", "init-last"]
     seeds = {variant: [[cell.seed for cell in runs.cells] for runs in pair] for variant, pair in found.items()}
     assert seeds == {"default": [[1, 2], [1, 2]], "share-1": [[1, 2], [1, 2]], "init-last": [[2], [2]]}
-    table = {row[0]: row[1:] for row in page.ablations_table(["SST-2", "MRPC"])}
+    table = {row[0]: row[1:] for row in page.ablations_table(3, ["SST-2", "MRPC"])}
     assert (
         table["share-1"][0]
         == f"{100 * (1 - 6 / EXAMPLES):.2f} ({100 * (1 - 8 / EXAMPLES):.2f} to {100 * (1 - 4 / EXAMPLES):.2f})"
@@ -359,7 +363,7 @@ def rte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         rows = [f"{i}\ta film\tit is {word}\t{label}" for i, (word, label) in enumerate(kinds * count)]
         (folder / name).write_text("\n".join(["index\tsentence1\tsentence2\tlabel", *rows]) + "\n")
     home = tmp_path / "home"
-    for module in (tasks, cells, runner):
+    for module in (tasks, cells, runner, presets):
         monkeypatch.setattr(module, "HOME", home)
     monkeypatch.setattr(tasks, "GLUE", tmp_path / "glue")
     monkeypatch.setitem(tasks.TASKS, "RTE", replace(tasks.TASKS["RTE"], steps=40))
@@ -420,6 +424,26 @@ def test_models_that_are_gone_are_made_anew_before_what_needs_them(rte: Path, mo
     runner.folder_of(cell).mkdir(parents=True)
     runner.run_models([cell], 1)
     assert ran == []
+
+
+def test_a_preset_is_searched_and_told(rte: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    recipe = tmp_path / "rte.yaml"
+    method = {"name": "theseus", "successor_blocks": 3, "training": {"max_steps": 4, "learning_rate": 1e-3}}
+    section = tasks.TASKS["RTE"].section() | {"train": "not/there.tsv"}  # the comparison's data is taken instead
+    recipe.write_text(json.dumps({"predecessor": "a", "successor": "b", "task": section, "method": method}))
+    monkeypatch.setattr(presets, "RECIPES", {"RTE": recipe})
+    monkeypatch.setattr(presets, "TRIALS", 2)
+    write(runner.predecessor_file("RTE"), cells.fit_predecessor(tasks.TASKS["RTE"]))
+    presets.search(["MRPC", "RTE"], 1)
+    record = json.loads(runner.preset_file("RTE").read_text())
+    assert record["trials"][0]["values"]["training.learning_rate"] == 1e-3
+    scores = [100 * trial["score"] for trial in record["trials"]]
+    [_, row] = presets.table(["MRPC", "RTE"])
+    assert row[1:4] == ["accuracy", f"{scores[0]:.2f}", f"{max(scores):.2f}"]
+    assert row[4] == f"2: {min(scores):.2f} to {max(scores):.2f}"
+    before = runner.preset_file("RTE").stat().st_mtime_ns
+    presets.search(["RTE"], 1)
+    assert runner.preset_file("RTE").stat().st_mtime_ns == before
 
 
 def test_a_cell_that_fails_ends_the_run_and_says_where_to_look(tmp_path: Path) -> None:

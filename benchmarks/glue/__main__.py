@@ -3,6 +3,7 @@
     python -m benchmarks.glue                   # run what is missing: predecessors, the search, the comparison, ...
     python -m benchmarks.glue --tasks RTE CoLA  # other tasks of GLUE, for whoever has them
     python -m benchmarks.glue --harness         # latency and bytes of what was trained; nothing else may run
+    python -m benchmarks.glue --presets         # search what examples/ recommends for the tasks
     python -m benchmarks.glue --write           # bring the tables and plots of the documents up to date
     python -m benchmarks.glue --check           # recompute every figure from the committed records
     python -m benchmarks.glue --again           # run a cell anew that is drawn at random: does it land in its interval?
@@ -19,7 +20,7 @@ from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
 
-from benchmarks.glue import documents, grid, harness, page, plots, selection
+from benchmarks.glue import documents, grid, harness, page, plots, presets, selection
 from benchmarks.glue.again import run_again
 from benchmarks.glue.runner import file_of, run_cells, run_models
 from benchmarks.glue.scores import chosen_rate
@@ -39,6 +40,7 @@ def main() -> None:
     what.add_argument("--write", action="store_true", help="write the tables and plots of the documents")
     what.add_argument("--check", action="store_true", help="exit 1 where a target is missed or a document is outdated")
     what.add_argument("--harness", action="store_true", help="measure latency and bytes of successors")
+    what.add_argument("--presets", action="store_true", help="search the presets of examples/")
     what.add_argument("--again", action="store_true", help="run a cell anew, drawn at random")
     arguments = parser.parse_args()
     if arguments.check:
@@ -47,6 +49,8 @@ def main() -> None:
         write(arguments.tasks)
     elif arguments.harness:
         harness.measure()
+    elif arguments.presets:
+        presets.search(arguments.tasks, arguments.jobs)
     elif arguments.again:
         run_again()
     else:
@@ -59,8 +63,9 @@ def run(tasks: Sequence[str], jobs: int) -> None:
     run_cells(grid.main(grid.HALF, tasks, chosen_rate), jobs)
     run_cells(grid.longer(chosen_rate), jobs)
     run_cells(grid.beyond(tasks, chosen_rate), jobs)
-    run_cells(grid.ablations(tasks, chosen_rate), jobs)
+    run_cells(grid.ablations(grid.HALF, tasks, chosen_rate), jobs)
     run_cells(grid.main(grid.THIRD, tasks, chosen_rate), jobs)
+    run_cells(grid.ablations(grid.THIRD, tasks, chosen_rate), jobs)
     transfers = list(grid.transfers(tasks, chosen_rate))
     if not all(file_of(cell).exists() for cell in transfers):
         run_models(grid.sources(chosen_rate), jobs)
@@ -72,11 +77,13 @@ def tables(tasks: Sequence[str]) -> dict[str, Callable[[], str]]:
     made: dict[str, Callable[[], page.Table]] = {
         "short": partial(page.short_table, tasks),
         "beyond": partial(page.beyond_table, tasks),
-        "ablations": partial(page.ablations_table, grid.ABLATED),
+        "ablations-3": partial(page.ablations_table, grid.HALF, grid.ABLATED),
+        "ablations-2": partial(page.ablations_table, grid.THIRD, tasks),
         "longer": page.longer_table,
         "modules": partial(page.modules_table, grid.ABLATED),
         "transfers": partial(page.transfers_table, tasks),
         "rates": page.rates_table,
+        "presets": partial(presets.table, tasks),
         "again": page.again_table,
     }
     for blocks in (grid.HALF, grid.THIRD):
@@ -90,7 +97,7 @@ def write(tasks: Sequence[str]) -> None:
     """The documents' tables and plots."""
     documents.write(tables(tasks))
     for task in grid.ABLATED:
-        found = selection.ablated(task)
+        found = selection.ablated(grid.HALF, task)
         if len(found) > 1:  # more than the default
             plots.draw_ablations(found, PLOTS / f"ablations-{task.lower()}.svg")
     plots.draw_module_costs(selection.replaced(grid.ABLATED), PLOTS / "module-costs.svg")

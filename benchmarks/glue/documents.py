@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-DOCUMENTS = (Path("README.md"), Path("docs/results.md"))
+DOCUMENTS = (Path("README.md"), Path("docs/results.md"), Path("docs/tuning.md"))
 _PLACE = re.compile(r"(<!-- glue: (\S+) -->\n).*?(<!-- glue -->)", re.DOTALL)
 
 

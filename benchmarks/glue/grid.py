@@ -50,13 +50,16 @@ BEYOND: dict[str, dict[str, Any]] = {"theseus-logits": _theseus(logits_share=0.5
 """What goes beyond the paper, which learns from the labels alone: compared like a method, and reported apart."""
 BESIDE = ("theseus", "kd")
 """The methods that it stands between."""
+HALF, THIRD = 3, 2
+"""Blocks of successors of half and a third of the depth; transfers are of half."""
 ABLATED = ("MRPC", "SST-2")
+"""The tasks of the ablations, as in the paper."""
+VARIED = {HALF: tuple(ABLATIONS), THIRD: ("init-module-last",)}
+"""Ablations by blocks; where modules are longer, what they start from is asked anew, on all tasks."""
 SOURCE = "SST-2"
 """The task whose successors are fine-tuned on the others: the one with the most examples, as MNLI in the paper."""
 TRANSFERRED = ("theseus", "kd", "pretrained")
 """Methods whose successors on `SOURCE` are taken; `pretrained`: the first blocks of the encoder, which saw no task."""
-HALF, THIRD = 3, 2
-"""Blocks of successors of half and a third of the depth; ablations and transfers are of half."""
 RATES = (1e-4, 2e-4)
 """Learning rates that are searched, for every method alike: at half the depth, with the first seed."""
 SEARCHED = ("STS-B", "SST-2")
@@ -134,12 +137,12 @@ def cells_of(blocks: int, task: str, method: str, rate: float) -> list[Cell]:
     return [Cell("main", task, blocks, method, rate, seed) for seed in seeds]
 
 
-def ablations(tasks: Sequence[str], chosen: Chosen) -> Iterator[Cell]:
-    """Every ablation on the tasks that the paper's are shown on here."""
-    rate = chosen("theseus")
-    for seed, variant, task in product(range(1, 1 + FEWER_SEEDS), ABLATIONS, tasks):
-        if task in ABLATED:
-            yield Cell("ablations", task, HALF, variant, rate, seed)
+def ablations(blocks: int, tasks: Sequence[str], chosen: Chosen) -> Iterator[Cell]:
+    """Every ablation, on those of the tasks that have them."""
+    rate, seeds = chosen("theseus"), range(1, 1 + (FEWER_SEEDS if blocks == HALF else 1))
+    for seed, variant, task in product(seeds, VARIED[blocks], tasks):
+        if task in ABLATED or blocks == THIRD:
+            yield Cell("ablations", task, blocks, variant, rate, seed)
 
 
 def longer(chosen: Chosen) -> list[Cell]:

@@ -58,10 +58,10 @@ def beyond_table(tasks: Sequence[str]) -> Table:
     return rows
 
 
-def ablations_table(tasks: Sequence[str]) -> Table:
+def ablations_table(blocks: int, tasks: Sequence[str]) -> Table:
     """What each option of `theseus` changes, against the default on the same seeds."""
     rows = [["changed", *(f"{task}: {what}" for task in tasks for what in ("score", "against the default"))]]
-    found = [ablated(task) for task in tasks]
+    found = [ablated(blocks, task) for task in tasks]
     for variant in dict.fromkeys(variant for variants in found for variant in variants):
         row = [variant]
         for variants in found:

@@ -46,6 +46,11 @@ def bench_file() -> Path:
     return RESULTS / "bench.json"
 
 
+def preset_file(task: str) -> Path:
+    """The record of the search that a preset comes from."""
+    return RESULTS / "presets" / f"{task}.json"
+
+
 def recorded() -> Iterator[Cell]:
     """Every cell that has a record."""
     for file in sorted(RESULTS.glob("*/*/*.json")):
@@ -62,11 +67,15 @@ def run_models(cells: Iterable[Cell], jobs: int) -> None:
     _run_all([cell for cell in cells if not folder_of(cell).exists()], jobs)
 
 
+def run_predecessors(tasks: Iterable[str], jobs: int) -> None:
+    """Fit those whose models are not there, be they recorded or not."""
+    lacking = sorted(task for task in set(tasks) if not TASKS[task].predecessor.exists())
+    _run({predecessor_file(task): {"task": task} for task in lacking}, jobs)
+
+
 def _run_all(cells: Sequence[Cell], jobs: int) -> None:
-    """Run cells; first the predecessors that they start from, if their models are not there, recorded or not."""
-    tasks = {cell.task for cell in cells if cell.suite != "transfer"}
-    lacking = {task for task in tasks if not TASKS[task].predecessor.exists()}
-    _run({predecessor_file(task): {"task": task} for task in sorted(lacking)}, jobs)
+    """Run cells; first the predecessors that they start from."""
+    run_predecessors([cell.task for cell in cells if cell.suite != "transfer"], jobs)
     _run({file_of(cell): vars(cell) for cell in cells}, jobs)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from benchmarks.glue import grid
 from benchmarks.glue.comparison import Runs
-from benchmarks.glue.grid import ABLATIONS, METHODS, Cell
+from benchmarks.glue.grid import METHODS, Cell
 from benchmarks.glue.runner import file_of
 from benchmarks.glue.scores import chosen_rate
 from theseus_plugin.errors import UserError
@@ -30,12 +30,12 @@ def beyond(tasks: Sequence[str]) -> dict[str, list[Runs]]:
     return _by_name([_beyond(task) for task in tasks])
 
 
-def ablated(task: str) -> dict[str, tuple[Runs, Runs]]:
+def ablated(blocks: int, task: str) -> dict[str, tuple[Runs, Runs]]:
     """Per variant that was run the runs, and those of the default with the same seeds; the default comes first."""
-    default = _of_method(grid.HALF, task, "theseus")[: grid.FEWER_SEEDS]
+    default = _of_method(blocks, task, "theseus")[: grid.FEWER_SEEDS]
     result = {"default": (Runs(default), Runs(default))} if default else {}
-    cells = list(grid.ablations([task], chosen_rate))
-    for variant in ABLATIONS:
+    cells = list(grid.ablations(blocks, [task], chosen_rate))
+    for variant in grid.VARIED[blocks]:
         runs = _recorded([cell for cell in cells if cell.variant == variant])
         seeds = {cell.seed for cell in runs} & {cell.seed for cell in default}
         if seeds:

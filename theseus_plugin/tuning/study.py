@@ -183,7 +183,7 @@ class Study:
         said = trial["problem"] or metrics_in_words(trial["metrics"])
         star = " (best so far)" if trial is self.best else ""
         console = Console(stderr=True, highlight=False, soft_wrap=True)
-        console.print(f"trial {len(self.tried)}: {_in_words(trial['values'])}: {said}{star}", markup=False)
+        console.print(f"trial {len(self.tried)}: {values_in_words(trial['values'])}: {said}{star}", markup=False)
 
 
 def metrics_in_words(metrics: Mapping[str, float]) -> str:
@@ -191,7 +191,8 @@ def metrics_in_words(metrics: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
 
 
-def _in_words(values: Values) -> str:
+def values_in_words(values: Values) -> str:
+    """`schedule linear (base_rate 0.1, share 0.6), training.learning_rate 0.0002`."""
     return ", ".join(f"{path} {_short(value)}" for path, value in values.items())
 
 
@@ -207,5 +208,5 @@ def _head(best: Mapping[str, Any], trials: int) -> str:
     found = metrics_in_words(best["metrics"])
     return (
         f"# The best of {trials} trials by theseus-plugin tune: {found} on the validation set that it was chosen on,\n"
-        f"# so that fresh examples may score less. Searched: {_in_words(best['values'])}.\n"
+        f"# so that fresh examples may score less. Searched: {values_in_words(best['values'])}.\n"
     )
