@@ -17,6 +17,7 @@ from safetensors.numpy import load_file
 
 from tests.clean_process import exit_code
 from theseus_plugin import UserError, compress, load_recipe
+from theseus_plugin.files import sha256
 from theseus_plugin.replacing.phases import ReplacingPhase
 
 
@@ -157,6 +158,20 @@ def test_killed_twice(killed: Any, recipe: dict[str, Any]) -> None:
     result = resumed(recipe)
     assert result["training"]["resumed_at"] == [8, 20]
     assert_the_same(result, uninterrupted(recipe))
+
+
+def test_seconds_of_training_count_those_before_the_interruption(killed: Any, recipe: dict[str, Any]) -> None:
+    killed("step", 9)
+    newest = Path(f"{recipe['successor']}.checkpoints") / "step-8"
+    state, manifest = (json.loads((newest / name).read_text()) for name in ("state.json", "manifest.json"))
+    state["outcome"]["phases"][0]["seconds"] = 1000.0  # as if the machine had been slow
+    state["outcome"]["evaluation_seconds"] = 200.0
+    (newest / "state.json").write_text(json.dumps(state))
+    manifest["files"]["state.json"] = sha256(newest / "state.json")
+    (newest / "manifest.json").write_text(json.dumps(manifest))
+    record = resumed(recipe)["training"]
+    assert 1200 < record["seconds"] < 2000
+    assert record["seconds"] >= sum(phase["seconds"] for phase in record["phases"]) + record["evaluation_seconds"] - 1
 
 
 def test_with_accumulation_and_an_epoch_that_ends_in_the_middle_of_a_step(killed: Any, recipe: dict[str, Any]) -> None:

@@ -141,6 +141,8 @@ class _Run:
             load_optimizer(self.stepper.optimizer, folder, self.accelerator.process_index)
         self.saved = self.position.step
         self.outcome.resumed_at.append(self.position.step)
+        steps = sum(phase["seconds"] for phase in self.outcome.phases)
+        self.outcome.seconds_before = steps + self.outcome.evaluation_seconds
         self.progress.say(f"resuming after step {self.position.step}, from {folder}")
 
     def where_it_stands(self) -> str:

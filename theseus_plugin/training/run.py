@@ -145,7 +145,7 @@ class TrainingRun:
             "examples": {split: len(examples) for split, examples in self.data.splits.items()},
             "truncated": dict(self.data.truncated),
             "phases": outcome.phases,
-            "seconds": round(time.perf_counter() - self.began, 1),
+            "seconds": round(time.perf_counter() - self.began + outcome.seconds_before, 1),
             "evaluation_seconds": round(outcome.evaluation_seconds, 1),
             "best_step": outcome.best_step,
             "resumed_at": outcome.resumed_at,

@@ -29,6 +29,8 @@ class Outcome:
     evaluation_seconds: float = 0.0
     resumed_at: list[int] = field(default_factory=list)
     """The steps at which an interrupted run was taken up."""
+    seconds_before: float = 0.0
+    """Of steps and evaluations before it was taken up, which this process did not wait for."""
 
 
 @dataclass
