@@ -278,12 +278,13 @@ def test_transfers_are_compared_on_the_seeds_that_all_have() -> None:
             write_cell(cell, flawed(labels("STS-B"), wrong, 3))
     found = selection.transferred("STS-B")
     assert {name: [cell.seed for cell in runs.cells] for name, runs in found.items()} == {
-        name: [1] for name in grid.TRANSFERRED
+        name: [1] for name in (*grid.TRANSFERRED, selection.ITSELF)
     }
-    head, ours, _, plain = page.transfers_table(BOTH)
+    head, ours, _, plain, direct = page.transfers_table(BOTH)
     assert head == ["from SST-2", "STS-B: score", "STS-B: against pretrained"]
     assert ours[2].startswith("+")
     assert plain[::2] == ["pretrained", ""]
+    assert direct[:2] == [selection.ITSELF, f"{100 * found[selection.ITSELF].mean:.2f}"]
     with pytest.raises(UserError, match="transfers to MRPC: no seed of all methods is recorded yet"):
         selection.transferred("MRPC")
 

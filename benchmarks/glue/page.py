@@ -94,6 +94,8 @@ def modules_table(tasks: Sequence[str]) -> Table:
 def transfers_table(tasks: Sequence[str]) -> Table:
     """Successors of the source task fine-tuned on the others, against the encoder's own blocks fine-tuned there.
 
+    And what replacing on the task itself gives.
+
     Raises:
         UserError: one was not run yet.
     """
@@ -102,7 +104,7 @@ def transfers_table(tasks: Sequence[str]) -> Table:
         [f"from {grid.SOURCE}", *(f"{task}: {what}" for task in targets for what in ("score", "against pretrained"))]
     ]
     found = [transferred(task) for task in targets]
-    for variant in grid.TRANSFERRED:
+    for variant in found[0]:
         rows.append([variant, *(cell for runs in found for cell in _against(runs[variant], runs["pretrained"]))])
     return rows
 

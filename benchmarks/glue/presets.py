@@ -16,7 +16,7 @@ from theseus_plugin.tuning.study import values_in_words
 
 RECIPES = {"MRPC": Path("examples/mrpc.yaml"), "STS-B": Path("examples/stsb.yaml"), "SST-2": Path("examples/sst2.yaml")}
 """By task. The first trial is the recipe as it is when the search starts."""
-TRIALS = 8
+TRIALS = 6
 
 
 def search(tasks: Sequence[str], jobs: int) -> None:

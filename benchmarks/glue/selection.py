@@ -11,6 +11,9 @@ from benchmarks.glue.runner import file_of
 from benchmarks.glue.scores import chosen_rate
 from theseus_plugin.errors import UserError
 
+ITSELF = "theseus on the task itself"
+"""What no transfer is needed for."""
+
 
 def compared(blocks: int, tasks: Sequence[str]) -> dict[str, list[Runs]]:
     """The runs of every method, task by task, with the seeds that all methods were run with.
@@ -49,12 +52,15 @@ def replaced(tasks: Sequence[str]) -> list[Runs]:
 
 
 def transferred(task: str) -> dict[str, Runs]:
-    """The runs that were transferred to a task, by what they started from, with the seeds that all have.
+    """The runs that were transferred to a task, by what they started from, and those of replacing on the task itself.
+
+    With the seeds that all have.
 
     Raises:
         UserError: there is none yet.
     """
     cells = _of_variants(grid.TRANSFERRED, grid.transfers([task], chosen_rate))
+    cells[ITSELF] = _of_method(grid.HALF, task, "theseus")
     return _of_common_seeds(cells, f"transfers to {task}")
 
 
