@@ -19,10 +19,12 @@ from benchmarks.glue import documents, grid, page, plots, presets, runner, score
 from benchmarks.glue.comparison import Runs, difference, mean_difference, mean_kept
 from benchmarks.glue.grid import Cell
 from tests.tiny import save_tiny
+from theseus_plugin import load_recipe
 from theseus_plugin.errors import UserError
 
 Write = Callable[[Cell, list[float]], Cell]
 EXAMPLES = 60
+COMMITTED = runner.RESULTS
 
 
 @pytest.fixture(autouse=True)
@@ -445,6 +447,17 @@ def test_a_preset_is_searched_and_told(rte: Path, monkeypatch: pytest.MonkeyPatc
     before = runner.preset_file("RTE").stat().st_mtime_ns
     presets.search(["RTE"], 1)
     assert runner.preset_file("RTE").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("task", presets.RECIPES)
+def test_an_example_has_the_values_that_were_found(task: str) -> None:
+    found = json.loads((COMMITTED / "presets" / f"{task}.json").read_text())["best"]["values"]
+    example = load_recipe(presets.RECIPES[task]).create_method().config.model_dump(mode="json")
+    for path, value in found.items():
+        have = example
+        for key in path.split("."):
+            have = have[key]
+        assert have == value
 
 
 def test_a_cell_that_fails_ends_the_run_and_says_where_to_look(tmp_path: Path) -> None:
