@@ -12,7 +12,7 @@ from benchmarks.glue.comparison import Runs, difference, mean_difference, mean_k
 from benchmarks.glue.grid import METHODS
 from benchmarks.glue.runner import again_file
 from benchmarks.glue.scores import chosen_rate, predecessor_score, searched_score
-from benchmarks.glue.selection import ablated, beyond, compared, replaced, transferred
+from benchmarks.glue.selection import ITSELF, ablated, beyond, compared, replaced, transferred
 from benchmarks.glue.tasks import TASKS
 from benchmarks.targets import Figure
 from theseus_plugin.files import read_json
@@ -104,7 +104,7 @@ def transfers_table(tasks: Sequence[str]) -> Table:
         [f"from {grid.SOURCE}", *(f"{task}: {what}" for task in targets for what in ("score", "against pretrained"))]
     ]
     found = [transferred(task) for task in targets]
-    for variant in found[0]:
+    for variant in (*grid.TRANSFERRED, ITSELF):
         rows.append([variant, *(cell for runs in found for cell in _against(runs[variant], runs["pretrained"]))])
     return rows
 

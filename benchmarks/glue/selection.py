@@ -37,9 +37,8 @@ def ablated(blocks: int, task: str) -> dict[str, tuple[Runs, Runs]]:
     """Per variant that was run the runs, and those of the default with the same seeds; the default comes first."""
     default = _of_method(blocks, task, "theseus")[: grid.FEWER_SEEDS]
     result = {"default": (Runs(default), Runs(default))} if default else {}
-    cells = list(grid.ablations(blocks, [task], chosen_rate))
-    for variant in grid.VARIED[blocks]:
-        runs = _recorded([cell for cell in cells if cell.variant == variant])
+    variants = _of_variants(grid.VARIED[blocks], grid.ablations(blocks, [task], chosen_rate))
+    for variant, runs in variants.items():
         seeds = {cell.seed for cell in runs} & {cell.seed for cell in default}
         if seeds:
             result[variant] = _with(seeds, runs), _with(seeds, default)
