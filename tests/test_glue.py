@@ -101,6 +101,9 @@ def test_cells() -> None:
     beyond = list(grid.beyond(["MRPC", "SST-2"], lambda method: 2e-4))
     assert len({cell.key for cell in beyond}) == len(grid.BEYOND) * (5 + 3)
     assert beyond[0].key == "beyond/MRPC/3-theseus-logits@0.0002-1"
+    confirmed = list(grid.confirmed(["STS-B", "SST-2"], lambda method: 2e-4))
+    assert len(set(confirmed)) == len(grid.CONFIRMED) * (5 + 3)
+    assert len(set(confirmed) & set(ablated)) == len(grid.CONFIRMED) * grid.FEWER_SEEDS  # on SST-2 they are the same
 
 
 @pytest.mark.parametrize("variant", [*grid.METHODS, *grid.ABLATIONS, *grid.BEYOND])
@@ -250,26 +253,29 @@ def test_an_ablation_is_compared_with_the_default_on_its_own_seeds() -> None:
     assert list(table) == ["changed", "default", "share-1", "init-last"]
 
 
-def test_what_goes_beyond_the_paper_stands_beside_replacing_and_distillation_on_its_own_seeds() -> None:
+@pytest.mark.parametrize(("suite", "variant"), [(grid.beyond, "theseus-logits"), (grid.confirmed, "constant-0.5")])
+def test_variants_stand_beside_replacing_and_distillation_on_their_own_seeds(
+    suite: selection.Suite, variant: str
+) -> None:
     whole_grid({"theseus": 10, "kd": 20})
-    for cell in grid.beyond(BOTH, scores.chosen_rate):
+    for cell in suite(BOTH, scores.chosen_rate):
         if cell.seed < 3:
             write_cell(cell, flawed(labels(cell.task), 2, cell.seed))
-    runs = selection.beyond(BOTH)
+    runs = selection.beside(BOTH, suite)
     assert {name: [len(one.cells) for one in ours] for name, ours in runs.items()} == {
-        name: [2, 2] for name in ("theseus", "kd", "theseus-logits")
+        name: [2, 2] for name in ("theseus", "kd", variant)
     }
-    head, ours, kd, extended = page.beyond_table(BOTH)
+    head, ours, kd, extended = page.beside_table(BOTH, suite)
     assert head[-2:] == ["more than theseus", "more than kd"]
     assert ours[-2:] == kd[-2:] == ["", ""]
     more = [float(text.strip("*").split()[0]) for text in extended[-2:]]
-    assert more == [pytest.approx(100 * value, abs=0.05) for value in (_gained(runs, "theseus"), _gained(runs, "kd"))]
+    assert more == [pytest.approx(100 * _gained(runs, variant, other), abs=0.05) for other in ("theseus", "kd")]
     assert more[1] > more[0] > 0
 
 
-def _gained(runs: dict[str, list[Runs]], other: str) -> float:
+def _gained(runs: dict[str, list[Runs]], variant: str, other: str) -> float:
     """Mean over tasks of the shares of the predecessor's score, counted anew."""
-    pairs = zip(runs["theseus-logits"], runs[other], strict=True)
+    pairs = zip(runs[variant], runs[other], strict=True)
     return float(np.mean([(one.mean - two.mean) / scores.predecessor_score(one.task) for one, two in pairs]))
 
 

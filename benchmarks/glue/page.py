@@ -12,7 +12,7 @@ from benchmarks.glue.comparison import Runs, difference, mean_difference, mean_k
 from benchmarks.glue.grid import METHODS
 from benchmarks.glue.runner import again_file
 from benchmarks.glue.scores import chosen_rate, predecessor_score, searched_score
-from benchmarks.glue.selection import ITSELF, ablated, beyond, compared, replaced, transferred
+from benchmarks.glue.selection import ITSELF, Suite, ablated, beside, compared, replaced, transferred
 from benchmarks.glue.tasks import TASKS
 from benchmarks.targets import Figure
 from theseus_plugin.files import read_json
@@ -47,9 +47,9 @@ def differences_table(blocks: int, tasks: Sequence[str]) -> Table:
     return rows
 
 
-def beyond_table(tasks: Sequence[str]) -> Table:
-    """What replacing reaches that learns from the predecessor's logits too, and how much more that is."""
-    runs = beyond(tasks)
+def beside_table(tasks: Sequence[str], suite: Suite) -> Table:
+    """What a suite's variants reach with every seed, and how much more that is."""
+    runs = beside(tasks, suite)
     more = [f"more than {name}" for name in grid.BESIDE]
     rows = [["half the depth", *_headings(tasks), "kept, mean over tasks", *more]]
     for method, ours in runs.items():

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from benchmarks.glue import grid
 from benchmarks.glue.comparison import Runs
-from benchmarks.glue.grid import METHODS, Cell
+from benchmarks.glue.grid import METHODS, Cell, Chosen
 from benchmarks.glue.runner import file_of
 from benchmarks.glue.scores import chosen_rate
 from theseus_plugin.errors import UserError
 
+Suite = Callable[[Sequence[str], Chosen], Iterator[Cell]]
+"""Cells for tasks and chosen learning rates, such as `grid.beyond`."""
 ITSELF = "theseus on the task itself"
 """What no transfer is needed for."""
 
@@ -24,13 +26,13 @@ def compared(blocks: int, tasks: Sequence[str]) -> dict[str, list[Runs]]:
     return _by_name([_of_all_methods(blocks, task) for task in tasks])
 
 
-def beyond(tasks: Sequence[str]) -> dict[str, list[Runs]]:
-    """What goes beyond the paper after the methods it stands between, task by task, with the seeds that all have.
+def beside(tasks: Sequence[str], suite: Suite) -> dict[str, list[Runs]]:
+    """The variants of `suite` after the methods they are compared with, task by task, with the seeds that all have.
 
     Raises:
         UserError: there is none yet.
     """
-    return _by_name([_beyond(task) for task in tasks])
+    return _by_name([_beside(task, suite) for task in tasks])
 
 
 def ablated(blocks: int, task: str) -> dict[str, tuple[Runs, Runs]]:
@@ -68,10 +70,12 @@ def _of_all_methods(blocks: int, task: str) -> dict[str, Runs]:
     return _of_common_seeds(cells, f"{task}, {blocks} blocks")
 
 
-def _beyond(task: str) -> dict[str, Runs]:
+def _beside(task: str, suite: Suite) -> dict[str, Runs]:
     cells = {method: _of_method(grid.HALF, task, method) for method in grid.BESIDE}
-    cells |= _of_variants(grid.BEYOND, grid.beyond([task], chosen_rate))
-    return _of_common_seeds(cells, f"{task}, beyond the paper")
+    theirs = list(suite([task], chosen_rate))
+    variants = list(dict.fromkeys(cell.variant for cell in theirs))
+    cells |= _of_variants(variants, theirs)
+    return _of_common_seeds(cells, f"{task}, {', '.join(variants)}")
 
 
 def _by_name(per_task: Sequence[Mapping[str, Runs]]) -> dict[str, list[Runs]]:
