@@ -5,7 +5,8 @@
 
 The first checkpoint is the predecessor. Exports go beside the checkpoints and are made once; a finished part (a shape,
 the task's texts, accuracy, memory and size, the share of the machine's peak) is not measured again, so that an
-interrupted run goes on where it stopped. Records: `benchmarks/results/successors/<folder>/`.
+interrupted run goes on where it stopped; other checkpoints, another machine or other versions start anew. Records:
+`benchmarks/results/successors/<folder>/`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from benchmarks.peak import products, share_of_peak
 from benchmarks.recording import write_record
 from benchmarks.targets import falls_short, figures
 from theseus_plugin import api, load_recipe
-from theseus_plugin.files import read_json
+from theseus_plugin.files import read_json, sha256
 from theseus_plugin.measure.figures import tokens
 from theseus_plugin.measure.markdown import markdown
 from theseus_plugin.measure.report import write_report
@@ -61,6 +62,7 @@ def measure(checkpoints: Sequence[Path], shapes: Sequence[str], optimum: bool) -
     """Export and measure whatever is not there yet."""
     home = RESULTS / checkpoints[0].parent.name
     home.mkdir(parents=True, exist_ok=True)
+    forget_others(home, subject(checkpoints))
     models = [str(model) for checkpoint in checkpoints for model in exports(checkpoint, optimum)]
     compiled = [f"{checkpoint}@{runtime}" for checkpoint in checkpoints for runtime in ("eager", "compiled")]
     for shape in shapes:
@@ -73,6 +75,23 @@ def measure(checkpoints: Sequence[Path], shapes: Sequence[str], optimum: bool) -
     _part(home / "still.json", lambda: api.bench([*models, *map(str, checkpoints)], evaluators=still))
     _part(home / "peak.json", lambda: _peak(checkpoints))
     _part(home / "not-run.json", _not_run)
+
+
+def subject(checkpoints: Sequence[Path]) -> dict[str, Any]:
+    """What is measured and on what: records of anything else are not of this run."""
+    weights = {checkpoint.name: sha256(checkpoint / "model.safetensors") for checkpoint in checkpoints}
+    here = environment()
+    return {"weights": weights, **{name: here[name] for name in ("cpu", "cpu_flags", "cores", "versions")}}
+
+
+def forget_others(home: Path, now: Mapping[str, Any]) -> None:
+    """Drop the records in `home` unless they are of the same subject, which is put there."""
+    file = home / "subject.json"
+    if file.exists() and read_json(file) == now:
+        return
+    for old in home.glob("*.json"):
+        old.unlink()
+    write_record(file, now)
 
 
 def exports(checkpoint: Path, optimum: bool) -> list[Path]:

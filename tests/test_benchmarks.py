@@ -1,5 +1,6 @@
 """What the suites make of their records; the records are made by hand."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from benchmarks.attack import speed
 from benchmarks.peak import products
 from benchmarks.relations import __main__ as relations
-from benchmarks.successors import merged
+from benchmarks.successors import forget_others, merged, subject
 from benchmarks.targets import falls_short, figures
 
 
@@ -226,3 +227,20 @@ def test_the_attack_is_compared_sample_by_sample() -> None:
     ]
     row = "| over 30, TextAttack as published | 4 | 0.500 | 0.125 | 25.00 | 50.0 | 200.0 | 3 of 4 | 3 of 4 |"
     assert row in speed.table(record)
+
+
+def test_records_of_other_checkpoints_are_not_taken_for_those_of_these(tmp_path: Path) -> None:
+    checkpoints, home = [tmp_path / "predecessor", tmp_path / "successor"], tmp_path / "records"
+    for checkpoint in (*checkpoints, home):
+        checkpoint.mkdir()
+        (checkpoint / "model.safetensors").write_bytes(checkpoint.name.encode())
+    old = home / "1x16.json"
+    old.write_text("{}")
+    forget_others(home, subject(checkpoints))
+    assert not old.exists()  # nobody knows what it was of
+    old.write_text("{}")
+    forget_others(home, subject(checkpoints))
+    assert old.exists()  # an interrupted run goes on
+    (checkpoints[1] / "model.safetensors").write_bytes(b"trained anew")
+    forget_others(home, subject(checkpoints))
+    assert not old.exists()
