@@ -23,9 +23,10 @@ from benchmarks.peak import products, share_of_peak
 from benchmarks.recording import write_record
 from benchmarks.targets import falls_short, figures
 from theseus_plugin import api, load_recipe
-from theseus_plugin.files import read_json, sha256
+from theseus_plugin.files import read_json
 from theseus_plugin.measure.figures import tokens
 from theseus_plugin.measure.markdown import markdown
+from theseus_plugin.measure.models import resolve
 from theseus_plugin.measure.report import write_report
 from theseus_plugin.provenance import environment
 
@@ -79,7 +80,7 @@ def measure(checkpoints: Sequence[Path], shapes: Sequence[str], optimum: bool) -
 
 def subject(checkpoints: Sequence[Path]) -> dict[str, Any]:
     """What is measured and on what: records of anything else are not of this run."""
-    weights = {checkpoint.name: sha256(checkpoint / "model.safetensors") for checkpoint in checkpoints}
+    weights = {checkpoint.name: resolve(str(checkpoint)).sha256 for checkpoint in checkpoints}
     here = environment()
     return {"weights": weights, **{name: here[name] for name in ("cpu", "cpu_flags", "cores", "versions")}}
 

@@ -231,9 +231,11 @@ def test_the_attack_is_compared_sample_by_sample() -> None:
 
 def test_records_of_other_checkpoints_are_not_taken_for_those_of_these(tmp_path: Path) -> None:
     checkpoints, home = [tmp_path / "predecessor", tmp_path / "successor"], tmp_path / "records"
-    for checkpoint in (*checkpoints, home):
+    home.mkdir()
+    for checkpoint in checkpoints:
         checkpoint.mkdir()
         (checkpoint / "model.safetensors").write_bytes(checkpoint.name.encode())
+        (checkpoint / "config.json").write_text("{}")
     old = home / "1x16.json"
     old.write_text("{}")
     forget_others(home, subject(checkpoints))

@@ -100,7 +100,7 @@ def _prepare(home: Path, quick: bool) -> str:
 
 def _recipe(home: Path, quick: bool) -> dict[str, Any]:
     fit = {"epochs": 0.3, "eval_steps": 105} if quick else {"epochs": 2.0, "eval_steps": 100}
-    # Half the batch and twice the rate: a successor needs some hundred steps to get off the ground.
+    # Quick has half the batch: a successor needs some hundred steps to get off the ground.
     training = (
         {"epochs": 0.5, "batch_size": 16, "learning_rate": 2e-4, "eval_steps": 350}
         if quick
