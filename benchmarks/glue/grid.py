@@ -175,12 +175,12 @@ def source_of(method: str, chosen: Chosen) -> Cell:
     return Cell("main", SOURCE, HALF, method, chosen(method), 1)
 
 
+def keeps_model(cell: Cell) -> bool:
+    """Whether its model stays, for transfers and the harness; the others' would take 70 MB each."""
+    return cell.suite == "main" and cell.seed == 1 and cell.variant in TRANSFERRED
+
+
 def _like_theseus(suite: str, variants: Iterable[str], tasks: Sequence[str], chosen: Chosen) -> Iterator[Cell]:
     for task, variant in product(tasks, variants):
         for cell in cells_of(HALF, task, "theseus", chosen("theseus")):
             yield replace(cell, suite=suite, variant=variant)
-
-
-def keeps_model(cell: Cell) -> bool:
-    """Whether its model stays, for transfers and the harness; the others' would take 70 MB each."""
-    return cell.suite == "main" and cell.seed == 1 and cell.variant in TRANSFERRED

@@ -39,8 +39,7 @@ def ablated(blocks: int, task: str) -> dict[str, tuple[Runs, Runs]]:
     """Per variant that was run the runs, and those of the default with the same seeds; the default comes first."""
     default = _of_method(blocks, task, "theseus")[: grid.FEWER_SEEDS]
     result = {"default": (Runs(default), Runs(default))} if default else {}
-    variants = _of_variants(grid.VARIED[blocks], grid.ablations(blocks, [task], chosen_rate))
-    for variant, runs in variants.items():
+    for variant, runs in _by_variant(grid.ablations(blocks, [task], chosen_rate)).items():
         seeds = {cell.seed for cell in runs} & {cell.seed for cell in default}
         if seeds:
             result[variant] = _with(seeds, runs), _with(seeds, default)
@@ -60,7 +59,7 @@ def transferred(task: str) -> dict[str, Runs]:
     Raises:
         UserError: there is none yet.
     """
-    cells = _of_variants(grid.TRANSFERRED, grid.transfers([task], chosen_rate))
+    cells = _by_variant(grid.transfers([task], chosen_rate))
     cells[ITSELF] = _of_method(grid.HALF, task, "theseus")
     return _of_common_seeds(cells, f"transfers to {task}")
 
@@ -72,19 +71,20 @@ def _of_all_methods(blocks: int, task: str) -> dict[str, Runs]:
 
 def _beside(task: str, suite: Suite) -> dict[str, Runs]:
     cells = {method: _of_method(grid.HALF, task, method) for method in grid.BESIDE}
-    theirs = list(suite([task], chosen_rate))
-    variants = list(dict.fromkeys(cell.variant for cell in theirs))
-    cells |= _of_variants(variants, theirs)
-    return _of_common_seeds(cells, f"{task}, {', '.join(variants)}")
+    theirs = _by_variant(suite([task], chosen_rate))
+    return _of_common_seeds(cells | theirs, f"{task}, {', '.join(theirs)}")
 
 
 def _by_name(per_task: Sequence[Mapping[str, Runs]]) -> dict[str, list[Runs]]:
     return {name: [runs[name] for runs in per_task] for name in per_task[0]}
 
 
-def _of_variants(variants: Iterable[str], cells: Iterable[Cell]) -> dict[str, list[Cell]]:
-    found = _recorded(cells)
-    return {variant: [cell for cell in found if cell.variant == variant] for variant in variants}
+def _by_variant(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
+    """Those that were run, by variant; a variant of which none was has none."""
+    found: dict[str, list[Cell]] = {}
+    for cell in cells:
+        found.setdefault(cell.variant, []).append(cell)
+    return {variant: _recorded(those) for variant, those in found.items()}
 
 
 def _of_common_seeds(cells: Mapping[str, Sequence[Cell]], what: str) -> dict[str, Runs]:
