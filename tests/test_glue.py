@@ -86,7 +86,7 @@ def whole_grid(wrong: dict[str, int]) -> None:
 
 def test_cells() -> None:
     assert len(list(grid.search())) == 2 * 6 * 2
-    assert len(list(grid.main(2, ["MRPC", "SST-2"], lambda method: 1e-4))) == 6 * 2
+    assert len(list(grid.main(2, ["MRPC", "SST-2"], lambda method: 1e-4))) == 6 * (5 + 3)
     cells = list(grid.main(3, ["MRPC", "SST-2"], lambda method: 1e-4))
     assert len(set(cells)) == len(cells) == 6 * (5 + 3)
     assert [cell.seed for cell in cells] == sorted(cell.seed for cell in cells)  # every seed of all before the next

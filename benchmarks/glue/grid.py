@@ -72,7 +72,7 @@ SEEDS = {"SST-2": 3}
 """Seeds by task, where they are not `DEFAULT_SEEDS`."""
 DEFAULT_SEEDS = 5
 FEWER_SEEDS = 2
-"""Of ablations and transfers; a third of the depth has one, and so have longer runs."""
+"""Of ablations and transfers; longer runs and ablations at a third of the depth have one."""
 LONGER = 3
 """How many times the steps of all others a longer run has."""
 LONGER_TASK = "STS-B"
@@ -140,7 +140,7 @@ def confirmed(tasks: Sequence[str], chosen: Chosen) -> Iterator[Cell]:
 
 def cells_of(blocks: int, task: str, method: str, rate: float) -> list[Cell]:
     """One method on one task, every seed."""
-    seeds = range(1, 1 + (SEEDS.get(task, DEFAULT_SEEDS) if blocks == HALF else 1))
+    seeds = range(1, 1 + SEEDS.get(task, DEFAULT_SEEDS))
     return [Cell("main", task, blocks, method, rate, seed) for seed in seeds]
 
 
