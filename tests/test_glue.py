@@ -95,7 +95,7 @@ def test_cells() -> None:
     assert len({cell.key for cell in [*cells, *ablated]}) == len(cells) + len(ablated)
     longer_modules = list(grid.ablations(2, ["STS-B", "MRPC"], lambda method: 2e-4))
     assert [cell.key for cell in longer_modules] == [
-        f"ablations/{task}/2-init-module-last@0.0002-1" for task in ("STS-B", "MRPC")
+        f"ablations/{task}/2-init-module-last@0.0002-{seed}" for seed in (1, 2) for task in ("STS-B", "MRPC")
     ]
     assert cells[0].key == "main/MRPC/3-theseus@0.0001-1"
     beyond = list(grid.beyond(["MRPC", "SST-2"], lambda method: 2e-4))

@@ -72,7 +72,7 @@ SEEDS = {"SST-2": 3}
 """Seeds by task, where they are not `DEFAULT_SEEDS`."""
 DEFAULT_SEEDS = 5
 FEWER_SEEDS = 2
-"""Of ablations and transfers; longer runs and ablations at a third of the depth have one."""
+"""Of ablations and transfers; longer runs have one."""
 LONGER = 3
 """How many times the steps of all others a longer run has."""
 LONGER_TASK = "STS-B"
@@ -146,8 +146,8 @@ def cells_of(blocks: int, task: str, method: str, rate: float) -> list[Cell]:
 
 def ablations(blocks: int, tasks: Sequence[str], chosen: Chosen) -> Iterator[Cell]:
     """Every ablation, on those of the tasks that have them."""
-    rate, seeds = chosen("theseus"), range(1, 1 + (FEWER_SEEDS if blocks == HALF else 1))
-    for seed, variant, task in product(seeds, VARIED[blocks], tasks):
+    rate = chosen("theseus")
+    for seed, variant, task in product(range(1, 1 + FEWER_SEEDS), VARIED[blocks], tasks):
         if task in ABLATED or blocks == THIRD:
             yield Cell("ablations", task, blocks, variant, rate, seed)
 
