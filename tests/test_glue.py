@@ -253,9 +253,9 @@ def test_an_ablation_is_compared_with_the_default_on_its_own_seeds() -> None:
     assert list(table) == ["changed", "default", "share-1", "init-last"]
 
 
-@pytest.mark.parametrize(("suite", "variant"), [(grid.beyond, "theseus-logits"), (grid.confirmed, "constant-0.5")])
+@pytest.mark.parametrize(("suite", "variants"), [(grid.beyond, tuple(grid.BEYOND)), (grid.confirmed, grid.CONFIRMED)])
 def test_variants_stand_beside_replacing_and_distillation_on_their_own_seeds(
-    suite: selection.Suite, variant: str
+    suite: selection.Suite, variants: tuple[str, ...]
 ) -> None:
     whole_grid({"theseus": 10, "kd": 20})
     for cell in suite(BOTH, scores.chosen_rate):
@@ -263,14 +263,15 @@ def test_variants_stand_beside_replacing_and_distillation_on_their_own_seeds(
             write_cell(cell, flawed(labels(cell.task), 2, cell.seed))
     runs = selection.beside(BOTH, suite)
     assert {name: [len(one.cells) for one in ours] for name, ours in runs.items()} == {
-        name: [2, 2] for name in ("theseus", "kd", variant)
+        name: [2, 2] for name in ("theseus", "kd", *variants)
     }
-    head, ours, kd, extended = page.beside_table(BOTH, suite)
+    head, ours, kd, *others = page.beside_table(BOTH, suite)
     assert head[-2:] == ["more than theseus", "more than kd"]
     assert ours[-2:] == kd[-2:] == ["", ""]
-    more = [float(text.strip("*").split()[0]) for text in extended[-2:]]
-    assert more == [pytest.approx(100 * _gained(runs, variant, other), abs=0.05) for other in ("theseus", "kd")]
-    assert more[1] > more[0] > 0
+    for variant, row in zip(variants, others, strict=True):
+        more = [float(text.strip("*").split()[0]) for text in row[-2:]]
+        assert more == [pytest.approx(100 * _gained(runs, variant, other), abs=0.05) for other in ("theseus", "kd")]
+        assert more[1] > more[0] > 0
 
 
 def _gained(runs: dict[str, list[Runs]], variant: str, other: str) -> float:
