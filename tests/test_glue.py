@@ -21,6 +21,8 @@ from benchmarks.glue.grid import Cell
 from tests.tiny import save_tiny
 from theseus_plugin import load_recipe
 from theseus_plugin.errors import UserError
+from theseus_plugin.measure.statistics import resampled_scores
+from theseus_plugin.tasks.metrics import scorer
 from theseus_plugin.tuning.space import search_space
 
 Write = Callable[[Cell, list[float]], Cell]
@@ -140,6 +142,15 @@ def test_scores_are_the_tasks_first_metric() -> None:
     write_predecessor("STS-B", numbers, numbers)
     cell = write_cell(Cell("main", "STS-B", 3, "kd", 1e-4, 1), flawed(numbers, 9, 3))
     assert scores.score(cell) == pytest.approx(stats.pearsonr(numbers, flawed(numbers, 9, 3))[0])
+
+
+def test_the_draws_of_f1_are_those_of_every_metric() -> None:
+    truth = labels("MRPC")
+    answers = flawed(truth, 9, 0).astype(int)
+    write_predecessor("MRPC", answers, truth)
+    expected = resampled_scores(scorer(["f1"]), np.eye(2)[answers], truth, scores.DRAWS)["f1"]
+    assert scores.predecessor_resampled("MRPC") == pytest.approx(expected, abs=1e-12)
+    assert np.ptp(expected) > 0
 
 
 def test_the_rate_that_is_better_in_the_mean_over_the_searched_tasks_is_chosen() -> None:
