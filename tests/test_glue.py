@@ -74,15 +74,15 @@ def flawed(truth: np.ndarray, wrong: int, seed: int) -> np.ndarray:
 BOTH = ["SST-2", "STS-B"]
 
 
-def whole_grid(wrong: dict[str, int]) -> None:
-    """Records of all cells of two tasks at half the depth; `wrong` answers by method, more with the larger rate."""
+def whole_grid(wrong: dict[str, int], blocks: int = grid.HALF) -> None:
+    """Records of all methods on two tasks, at one depth; `wrong` answers by method, more with the larger rate."""
     for task in BOTH:
         truth = labels(task)
         write_predecessor(task, flawed(truth, 2, 99), truth)
     for cell in grid.search():
         worse = 6 * (cell.rate == max(grid.RATES))
         write_cell(cell, flawed(labels(cell.task), wrong.get(cell.variant, 12) + worse, 7 * cell.seed))
-    for cell in grid.main(3, BOTH, scores.chosen_rate):
+    for cell in grid.main(blocks, BOTH, scores.chosen_rate):
         write_cell(cell, flawed(labels(cell.task), wrong.get(cell.variant, 12), 7 * cell.seed), seconds=10 * cell.seed)
 
 
@@ -92,12 +92,14 @@ def test_cells() -> None:
     cells = list(grid.main(3, ["MRPC", "SST-2"], lambda method: 1e-4))
     assert len(set(cells)) == len(cells) == 6 * (5 + 3)
     assert [cell.seed for cell in cells] == sorted(cell.seed for cell in cells)  # every seed of all before the next
-    ablated = list(grid.ablations(3, ["MRPC", "SST-2", "STS-B"], lambda method: 2e-4))
+    ablated = list(grid.ablations(["MRPC", "SST-2", "STS-B"], lambda method: 2e-4))
     assert len(set(ablated)) == len(grid.ABLATIONS) * 2 * grid.FEWER_SEEDS
     assert len({cell.key for cell in [*cells, *ablated]}) == len(cells) + len(ablated)
-    longer_modules = list(grid.ablations(2, ["STS-B", "MRPC"], lambda method: 2e-4))
-    assert [cell.key for cell in longer_modules] == [
-        f"ablations/{task}/2-init-module-last@0.0002-{seed}" for seed in (1, 2) for task in ("STS-B", "MRPC")
+    starts = list(grid.starts(["STS-B", "SST-2"], lambda method: 2e-4))
+    assert [cell.key for cell in starts] == [
+        f"ablations/{task}/2-init-module-last@0.0002-{1 + seed}"
+        for task, seeds in (("STS-B", 5), ("SST-2", 3))
+        for seed in range(seeds)
     ]
     assert cells[0].key == "main/MRPC/3-theseus@0.0001-1"
     beyond = list(grid.beyond(["MRPC", "SST-2"], lambda method: 2e-4))
@@ -249,11 +251,11 @@ def test_an_ablation_is_compared_with_the_default_on_its_own_seeds() -> None:
     for seed in (1, 2):
         write_cell(Cell("ablations", "SST-2", 3, "share-1", rate, seed), flawed(labels("SST-2"), 4 * seed, seed))
     write_cell(Cell("ablations", "SST-2", 3, "init-last", rate, 2), flawed(labels("SST-2"), 30, 2))
-    found = selection.ablated(3, "SST-2")
+    found = selection.ablated("SST-2")
     assert list(found) == ["default", "share-1", "init-last"]
     seeds = {variant: [[cell.seed for cell in runs.cells] for runs in pair] for variant, pair in found.items()}
     assert seeds == {"default": [[1, 2], [1, 2]], "share-1": [[1, 2], [1, 2]], "init-last": [[2], [2]]}
-    table = {row[0]: row[1:] for row in page.ablations_table(3, ["SST-2", "MRPC"])}
+    table = {row[0]: row[1:] for row in page.ablations_table(["SST-2", "MRPC"])}
     assert (
         table["share-1"][0]
         == f"{100 * (1 - 6 / EXAMPLES):.2f} ({100 * (1 - 8 / EXAMPLES):.2f} to {100 * (1 - 4 / EXAMPLES):.2f})"
@@ -264,15 +266,23 @@ def test_an_ablation_is_compared_with_the_default_on_its_own_seeds() -> None:
     assert list(table) == ["changed", "default", "share-1", "init-last"]
 
 
-@pytest.mark.parametrize(("suite", "variants"), [(grid.beyond, tuple(grid.BEYOND)), (grid.confirmed, grid.CONFIRMED)])
+@pytest.mark.parametrize(
+    ("suite", "variants", "blocks"),
+    [
+        (grid.beyond, tuple(grid.BEYOND), grid.HALF),
+        (grid.confirmed, grid.CONFIRMED, grid.HALF),
+        (grid.starts, grid.STARTS, grid.THIRD),
+    ],
+)
 def test_variants_stand_beside_replacing_and_distillation_on_their_own_seeds(
-    suite: selection.Suite, variants: tuple[str, ...]
+    suite: selection.Suite, variants: tuple[str, ...], blocks: int
 ) -> None:
-    whole_grid({"theseus": 10, "kd": 20})
+    whole_grid({"theseus": 10, "kd": 20}, blocks)
     for cell in suite(BOTH, scores.chosen_rate):
         if cell.seed < 3:
             write_cell(cell, flawed(labels(cell.task), 2, cell.seed))
     runs = selection.beside(BOTH, suite)
+    assert {cell.blocks for ours in runs.values() for one in ours for cell in one.cells} == {blocks}
     assert {name: [len(one.cells) for one in ours] for name, ours in runs.items()} == {
         name: [2, 2] for name in ("theseus", "kd", *variants)
     }

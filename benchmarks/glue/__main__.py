@@ -63,10 +63,10 @@ def run(tasks: Sequence[str], jobs: int) -> None:
     run_cells(grid.main(grid.HALF, tasks, chosen_rate), jobs)
     run_cells(grid.longer(chosen_rate), jobs)
     run_cells(grid.beyond(tasks, chosen_rate), jobs)
-    run_cells(grid.ablations(grid.HALF, tasks, chosen_rate), jobs)
+    run_cells(grid.ablations(tasks, chosen_rate), jobs)
     run_cells(grid.confirmed(tasks, chosen_rate), jobs)
     run_cells(grid.main(grid.THIRD, tasks, chosen_rate), jobs)
-    run_cells(grid.ablations(grid.THIRD, tasks, chosen_rate), jobs)
+    run_cells(grid.starts(tasks, chosen_rate), jobs)
     transfers = list(grid.transfers(tasks, chosen_rate))
     if not all(file_of(cell).exists() for cell in transfers):
         run_models(grid.sources(chosen_rate), jobs)
@@ -79,8 +79,8 @@ def tables(tasks: Sequence[str]) -> dict[str, Callable[[], str]]:
         "short": partial(page.short_table, tasks),
         "beyond": partial(page.beside_table, tasks, grid.beyond),
         "confirmed": partial(page.beside_table, tasks, grid.confirmed),
-        "ablations-3": partial(page.ablations_table, grid.HALF, grid.ABLATED),
-        "ablations-2": partial(page.ablations_table, grid.THIRD, tasks),
+        "starts": partial(page.beside_table, tasks, grid.starts),
+        "ablations": partial(page.ablations_table, grid.ABLATED),
         "longer": page.longer_table,
         "modules": partial(page.modules_table, grid.ABLATED),
         "transfers": partial(page.transfers_table, tasks),
@@ -99,7 +99,7 @@ def write(tasks: Sequence[str]) -> None:
     """The documents' tables and plots."""
     documents.write(tables(tasks))
     for task in grid.ABLATED:
-        found = selection.ablated(grid.HALF, task)
+        found = selection.ablated(task)
         if len(found) > 1:  # more than the default
             plots.draw_ablations(found, PLOTS / f"ablations-{task.lower()}.svg")
     plots.draw_module_costs(selection.replaced(grid.ABLATED), PLOTS / "module-costs.svg")

@@ -51,17 +51,17 @@ def beside_table(tasks: Sequence[str], suite: Suite) -> Table:
     """What a suite's variants reach with every seed, and how much more that is."""
     runs = beside(tasks, suite)
     more = [f"more than {name}" for name in grid.BESIDE]
-    rows = [["half the depth", *_headings(tasks), "kept, mean over tasks", *more]]
+    rows = [["method", *_headings(tasks), "kept, mean over tasks", *more]]
     for method, ours in runs.items():
         against = ["" if method in grid.BESIDE else _difference(ours, runs[name]) for name in grid.BESIDE]
         rows.append([method, *map(_score, ours), _kept(ours), *against])
     return rows
 
 
-def ablations_table(blocks: int, tasks: Sequence[str]) -> Table:
+def ablations_table(tasks: Sequence[str]) -> Table:
     """What each option of `theseus` changes, against the default on the same seeds."""
     rows = [["changed", *(f"{task}: {what}" for task in tasks for what in ("score", "against the default"))]]
-    found = [ablated(blocks, task) for task in tasks]
+    found = [ablated(task) for task in tasks]
     for variant in dict.fromkeys(variant for variants in found for variant in variants):
         row = [variant]
         for variants in found:

@@ -35,11 +35,11 @@ def beside(tasks: Sequence[str], suite: Suite) -> dict[str, list[Runs]]:
     return _by_name([_beside(task, suite) for task in tasks])
 
 
-def ablated(blocks: int, task: str) -> dict[str, tuple[Runs, Runs]]:
-    """Per variant that was run the runs, and those of the default with the same seeds; the default comes first."""
-    default = _of_method(blocks, task, "theseus")[: grid.FEWER_SEEDS]
+def ablated(task: str) -> dict[str, tuple[Runs, Runs]]:
+    """Per ablation that was run the runs, and those of the default with the same seeds; the default comes first."""
+    default = _of_method(grid.HALF, task, "theseus")[: grid.FEWER_SEEDS]
     result = {"default": (Runs(default), Runs(default))} if default else {}
-    for variant, runs in _by_variant(grid.ablations(blocks, [task], chosen_rate)).items():
+    for variant, runs in _by_variant(grid.ablations([task], chosen_rate)).items():
         seeds = {cell.seed for cell in runs} & {cell.seed for cell in default}
         if seeds:
             result[variant] = _with(seeds, runs), _with(seeds, default)
@@ -70,8 +70,9 @@ def _of_all_methods(blocks: int, task: str) -> dict[str, Runs]:
 
 
 def _beside(task: str, suite: Suite) -> dict[str, Runs]:
-    cells = {method: _of_method(grid.HALF, task, method) for method in grid.BESIDE}
-    theirs = _by_variant(suite([task], chosen_rate))
+    asked = list(suite([task], chosen_rate))
+    theirs = _by_variant(asked)
+    cells = {method: _of_method(asked[0].blocks, task, method) for method in grid.BESIDE}
     return _of_common_seeds(cells | theirs, f"{task}, {', '.join(theirs)}")
 
 
