@@ -97,9 +97,9 @@ def test_cells() -> None:
     assert len({cell.key for cell in [*cells, *ablated]}) == len(cells) + len(ablated)
     starts = list(grid.starts(["STS-B", "SST-2"], lambda method: 2e-4))
     assert [cell.key for cell in starts] == [
-        f"ablations/{task}/2-init-module-last@0.0002-{1 + seed}"
+        f"ablations/{task}/2-init-module-last@0.0002-{seed}"
         for task, seeds in (("STS-B", 5), ("SST-2", 3))
-        for seed in range(seeds)
+        for seed in range(1, 1 + seeds)
     ]
     assert cells[0].key == "main/MRPC/3-theseus@0.0001-1"
     beyond = list(grid.beyond(["MRPC", "SST-2"], lambda method: 2e-4))

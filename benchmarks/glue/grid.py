@@ -53,7 +53,7 @@ CONFIRMED = ("constant-0.5", "one-lr-decay")
 become the default.
 """
 BESIDE = ("theseus", "kd")
-"""The methods that these variants are compared with."""
+"""The methods that `BEYOND`, `CONFIRMED` and `STARTS` are compared with."""
 HALF, THIRD = 3, 2
 """Blocks of successors of half and a third of the depth; transfers are of half."""
 ABLATED = ("MRPC", "SST-2")

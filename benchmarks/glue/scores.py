@@ -12,7 +12,7 @@ from benchmarks.glue.grid import HALF, RATES, SEARCHED, Cell
 from benchmarks.glue.runner import file_of, predecessor_file
 from benchmarks.glue.tasks import TASKS
 from theseus_plugin.files import read_json
-from theseus_plugin.measure.statistics import resampled_scores
+from theseus_plugin.measure.statistics import drawn_examples, resampled_scores
 from theseus_plugin.tasks.metrics import METRICS
 
 DRAWS = 1000
@@ -96,7 +96,7 @@ def _resampled(task: str, answers: str) -> np.ndarray:
 
 
 def _resampled_f1(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    # The draws of `resampled_scores`, as columns of one call: draw by draw, sklearn's checks take 20 times as long.
-    drawn = np.random.default_rng(0).integers(len(labels), size=(DRAWS, len(labels)))
+    # The draws are columns of one call: draw by draw, sklearn's checks take 20 times as long.
+    drawn = np.stack(list(drawn_examples(len(labels), DRAWS)))
     scores: np.ndarray = f1_score(labels[drawn].T, logits.argmax(axis=1)[drawn].T, average=None, zero_division=0)
     return scores

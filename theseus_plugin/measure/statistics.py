@@ -7,7 +7,7 @@ interval. Timed calls are resampled by rounds, not one by one: calls of a round 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -79,19 +79,24 @@ def mean_interval(values: np.ndarray) -> list[float]:
     return interval(values[draws].mean(axis=1))
 
 
+def drawn_examples(count: int, resamples: int = RESAMPLES, seed: int = 0) -> Iterator[np.ndarray]:
+    """Positions of as many examples as there are, drawn with replacement, `resamples` times.
+
+    They depend on the number of examples and on `seed` only, so that what two models score can be paired.
+    """
+    random = np.random.default_rng(seed)
+    for _ in range(resamples):
+        yield random.integers(count, size=count)
+
+
 def resampled_scores(
     score: Score, logits: np.ndarray, labels: np.ndarray, resamples: int = RESAMPLES, seed: int = 0
 ) -> dict[str, np.ndarray]:
-    """Metrics on examples drawn with replacement, `resamples` times, by metric; NaN where one cannot be judged.
-
-    The draws depend on the number of examples and on `seed` only, so that what two models score can be paired.
-    """
-    random = np.random.default_rng(seed)
+    """Metrics on each of `drawn_examples`, by metric; NaN where one cannot be judged."""
     rows = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of draws that happen to hold one class only
-        for _ in range(resamples):
-            drawn = random.integers(len(labels), size=len(labels))
+        for drawn in drawn_examples(len(labels), resamples, seed):
             try:
                 rows.append(score(logits[drawn], labels[drawn]))
             except ValueError:  # what sklearn and scipy raise where a metric is not defined
