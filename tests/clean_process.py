@@ -1,4 +1,4 @@
-"""Processes of the tests that die on the way.
+"""Processes of the tests that die on the way, or that each need a process as it is at the start.
 
 They are no forks of the tests' own process: a lock that another thread of it holds at that moment is never released in
 a fork. A server without threads, which has imported what takes long, forks them.
@@ -12,7 +12,16 @@ from typing import Any
 
 _SERVER = get_context("forkserver")
 _SERVER.set_forkserver_preload(
-    ["theseus_plugin.training.fit", "transformers.models.bert.modeling_bert", "datasets", "sklearn.metrics"]
+    [
+        "theseus_plugin.replacing.procedure",
+        "theseus_plugin.training.fit",
+        "theseus_plugin.onnx.export",
+        "theseus_plugin.measure.accuracy",
+        "transformers.models.bert.modeling_bert",
+        "datasets",
+        "sklearn.metrics",
+        "onnxruntime",
+    ]
 )
 _PATIENCE = 300
 """Seconds."""
