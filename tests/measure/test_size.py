@@ -1,4 +1,5 @@
 import hashlib
+import json
 
 import numpy as np
 import onnx
@@ -87,3 +88,38 @@ def test_files_that_are_something_else(tmp_path, content):
     if content and content != b"short":
         with pytest.raises(UserError, match="cannot be read as ONNX"):
             read_graph(tmp_path / "x")
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({"encoder_layers": 6, "decoder_layers": 3}, (9, {"encoder": 6, "decoder": 3})),  # BART
+        ({"is_encoder_decoder": True, "num_layers": 6, "num_decoder_layers": 2}, (8, {"encoder": 6, "decoder": 2})),
+        ({"is_encoder_decoder": True, "num_layers": 6}, (12, {"encoder": 6, "decoder": 6})),  # T5, as it may be saved
+        ({"num_encoder_layers": 4, "num_decoder_layers": 5}, (9, {"encoder": 4, "decoder": 5})),  # ProphetNet
+        (
+            {"is_encoder_decoder": True, "encoder": {"num_hidden_layers": 3}, "decoder": {"n_layer": 2}},
+            (5, {"encoder": 3, "decoder": 2}),
+        ),
+        ({"num_hidden_layers": 7}, (7, None)),
+        ({"n_layer": 7}, (7, None)),
+        ({"model_type": "other"}, (None, None)),
+    ],
+)
+def test_blocks_of_every_stack(tmp_path, config, expected):
+    from safetensors.numpy import save_file
+
+    save_file({"a": np.zeros(3, np.float32)}, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    [record] = Size(SizeConfig()).evaluate([str(tmp_path)], Sentences())
+    assert (record["blocks"], record.get("blocks_by_stack")) == expected
+
+
+@pytest.mark.parametrize("kind", ["bart", "t5"])
+def test_blocks_of_a_stock_encoder_and_decoder(tmp_path, kind):
+    from tests.tiny import DEPTHS, save_tiny
+
+    encoder, decoder = DEPTHS[kind]
+    save_tiny(tmp_path / "model", kind, **{encoder: 4, decoder: 3})
+    [record] = Size(SizeConfig()).evaluate([str(tmp_path / "model")], Sentences())
+    assert (record["blocks"], record["blocks_by_stack"]) == (7, {"encoder": 4, "decoder": 3})

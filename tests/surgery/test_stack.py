@@ -6,7 +6,8 @@ from torch import nn
 from tests.support_models import CONFIGS, deep, head_of, random_model
 from tests.tiny import DEPTHS
 from theseus_plugin.errors import UserError
-from theseus_plugin.surgery.stack import find_stacks, shortened
+from theseus_plugin.surgery.fields import shortened
+from theseus_plugin.surgery.stack import find_stacks
 
 HOMES = {
     "bert": ["bert.encoder.layer"],

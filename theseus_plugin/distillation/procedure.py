@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from theseus_plugin.contract import Result, Task
 from theseus_plugin.distillation.config import BaselineConfig
 from theseus_plugin.distillation.phases import Pair
-from theseus_plugin.surgery.plan import check_shape, partition_of, plan_stacks
+from theseus_plugin.surgery.plan import check_shape, kinds_of, notes, partition_of, plan_stacks
 from theseus_plugin.surgery.successor import build_successor
 from theseus_plugin.training.phase import Phase
 from theseus_plugin.training.run import TrainingRun
@@ -30,6 +30,8 @@ def compress(name: str, predecessor: str, successor: str, task: Task, config: Ba
     teacher = run.load_model()
     before = run.evaluate(teacher)
     plans = plan_stacks(teacher, config)
+    for note in notes(plans):
+        run.console.print(note, markup=False)
     # a student shares what is no block with the model it was cut from, and trains it
     student = build_successor(copy.deepcopy(teacher), [plan.cut for plan in plans], config.intermediate_size)
     teacher.requires_grad_(False)
@@ -37,4 +39,4 @@ def compress(name: str, predecessor: str, successor: str, task: Task, config: Ba
 
     loop = run.loop()
     outcome = loop.run(phases(pair, loop.steps), student.parameters)
-    return run.publish(student, outcome, before, {"partition": partition_of(plans)})
+    return run.publish(student, outcome, before, {"partition": partition_of(plans), "kinds": kinds_of(plans)})

@@ -13,6 +13,7 @@ PyTorch's hook of all optimizers; of those, the ones that hold blocks of the suc
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from torch import nn
@@ -25,6 +26,7 @@ from theseus_plugin.replacing.assembly import assemble
 from theseus_plugin.replacing.config import TheseusConfig
 from theseus_plugin.replacing.phases import ReplacingPhase, SuccessorPhase
 from theseus_plugin.replacing.schedules import replacing_steps
+from theseus_plugin.surgery.plan import notes
 from theseus_plugin.training.config import TrainingConfig
 from theseus_plugin.validation import validate
 
@@ -70,6 +72,8 @@ class Replacement:
     def __init__(self, model: PreTrainedModel, config: ReplaceConfig) -> None:
         options = _options(config)
         self.assembly = assemble(model, options)
+        for note in notes(self.assembly.plans):
+            warnings.warn(note, stacklevel=2)
         steps = replacing_steps(options.schedule, config.steps)
         self.replacing = ReplacingPhase(self.assembly, options, steps, config.steps)
         self.following = SuccessorPhase(self.assembly, options, config.steps - steps)

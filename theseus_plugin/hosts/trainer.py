@@ -7,6 +7,7 @@ wherever a module is replaced; embeddings and head are shared.
 
 from __future__ import annotations
 
+import warnings
 from contextlib import ExitStack
 from functools import wraps
 from pathlib import Path
@@ -23,7 +24,9 @@ from theseus_plugin.quiet import quiet
 from theseus_plugin.replacing.assembly import assemble
 from theseus_plugin.replacing.phases import ReplacingPhase, SuccessorPhase
 from theseus_plugin.replacing.schedules import replacing_steps
+from theseus_plugin.surgery.plan import notes
 from theseus_plugin.training.config import TrainingConfig
+from theseus_plugin.training.readback import check_folder
 from theseus_plugin.training.settings import trainable_settings
 
 
@@ -53,6 +56,8 @@ class TheseusCallback(TrainerCallback, ExportableState):  # type: ignore[misc]
         refuse_model(model)
         self._config = configuration({"successor_blocks": successor_blocks, **options})
         self._assembly = assemble(model, self._config)
+        for note in notes(self._assembly.plans):
+            warnings.warn(note, stacklevel=2)
         self.model: PreTrainedModel = self._assembly.successor
         self._successor_phase = SuccessorPhase(self._assembly, self._config, 0)
         # Trainer's optimizer and DistributedDataParallel take what requires a gradient when training is prepared:
@@ -80,7 +85,8 @@ class TheseusCallback(TrainerCallback, ExportableState):  # type: ignore[misc]
         Call it on every process; the first one writes.
 
         Raises:
-            UserError: training has not ended, `folder` exists already, or it cannot be written.
+            UserError: training has not ended, `folder` exists already, it cannot be written, or stock transformers
+                would not read it back as it was trained.
         """
         if not self._ended:
             raise UserError(f"{folder}: there is no successor to save yet: call save after trainer.train() has ended")
@@ -88,6 +94,7 @@ class TheseusCallback(TrainerCallback, ExportableState):  # type: ignore[misc]
         if state.is_main_process:
             with complete_folder(folder) as partial, quiet():
                 self.model.save_pretrained(partial)
+                check_folder(partial, self.model)
                 if self._processing_class is not None:
                     self._processing_class.save_pretrained(partial)
         state.wait_for_everyone()

@@ -54,7 +54,7 @@ def rows(records: Sequence[Record]) -> list[Figure]:
     row("runtime", (_text(runtime(r)) for r in records))
     row("precision", (_text(r.get("precision")) for r in records))
     sizes = [r.get("size", {}) for r in records]
-    row("blocks", (_number(s.get("blocks"), "{}") for s in sizes))
+    row("blocks", (_blocks(s) for s in sizes))
     row("parameters, million", (_number(s.get("parameters"), "{:.2f}", 1e-6) for s in sizes))
     row("MB on disk", (_number(s.get("bytes"), "{:.1f}", 1e-6) for s in sizes))
     row("peak memory, MB", (_number(r.get("memory", {}).get("peak_bytes"), "{:.0f}", 1e-6) for r in records))
@@ -97,6 +97,13 @@ def _text(value: str | None) -> Cell | None:
 
 def _number(value: float | None, template: str, scale: float = 1) -> Cell | None:
     return None if value is None else Cell(template.format(value * scale))
+
+
+def _blocks(size: Mapping[str, Any]) -> Cell | None:
+    """All of them, with those of each stack where there are two."""
+    cell = _number(size.get("blocks"), "{}")
+    stacks = ", ".join(f"{name} {count}" for name, count in size.get("blocks_by_stack", {}).items())
+    return cell._replace(notes=(stacks,), brief=stacks) if cell and stacks else cell
 
 
 def _milliseconds(value: float | None) -> Cell | None:

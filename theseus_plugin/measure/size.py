@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from theseus_plugin.measure.models import Model
 
 _BLOCKS = ("num_hidden_layers", "n_layers", "num_layers", "n_layer")
+_ENCODER = ("encoder_layers", "num_encoder_layers", "num_layers")
+_DECODER = ("decoder_layers", "num_decoder_layers")
 _NOT_WEIGHTS = {"int64", "int32", "bool"}
 _KINDS = {"F": "float", "BF": "bfloat", "I": "int", "U": "uint"}
 
@@ -38,6 +40,7 @@ class Size(Evaluator):
     def evaluate(self, models: Sequence[str], task: Task) -> list[dict[str, Any]]:
         """Per model: `bytes`, `parameters`, `parameters_by_dtype`, `blocks` or None, `file`, `sha256`.
 
+        `blocks` are those of all stacks; of a model with an encoder and a decoder `blocks_by_stack` has those of each.
         Whole numbers of 32 and 64 bits are positions and shapes: listed by dtype, but no parameters.
 
         Raises:
@@ -56,14 +59,29 @@ def _record(model: Model) -> dict[str, Any]:
     else:
         weights = [file for file in model.files if file.suffix == ".safetensors"]
         counts = sum((safetensors_counts(file) for file in weights), Counter())
-    config = read_json(model.folder / "config.json")
     return {
         "bytes": sum(file.stat().st_size for file in model.files),
         "parameters": sum(n for dtype, n in counts.items() if dtype not in _NOT_WEIGHTS),
         "parameters_by_dtype": dict(sorted(counts.items())),
-        "blocks": next((config[key] for key in _BLOCKS if key in config), None),
+        **_blocks(read_json(model.folder / "config.json")),
         **model.facts(),
     }
+
+
+def _blocks(config: dict[str, Any]) -> dict[str, Any]:
+    """How deep the stacks of a model are, by the fields of its config."""
+    alone = _first(config, _BLOCKS)
+    if any(name in config for name in _DECODER) or config.get("is_encoder_decoder"):
+        nested = [_first(config.get(name) or {}, _BLOCKS) for name in ("encoder", "decoder")]  # of two whole configs
+        encoder = _first(config, _ENCODER) or nested[0] or alone
+        decoder = _first(config, _DECODER) or nested[1] or encoder  # T5's is as deep where it does not say
+        if encoder and decoder:
+            return {"blocks": encoder + decoder, "blocks_by_stack": {"encoder": encoder, "decoder": decoder}}
+    return {"blocks": alone}
+
+
+def _first(config: dict[str, Any], names: Sequence[str]) -> int | None:
+    return next((config[name] for name in names if isinstance(config.get(name), int)), None)
 
 
 def safetensors_counts(file: Path) -> Counter[str]:

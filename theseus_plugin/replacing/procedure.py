@@ -15,7 +15,7 @@ from theseus_plugin.replacing.costs import FILE, draw_costs
 from theseus_plugin.replacing.phases import ReplacingPhase, SuccessorPhase
 from theseus_plugin.replacing.schedules import replacing_steps
 from theseus_plugin.scale import Scale
-from theseus_plugin.surgery.plan import check_shape, partition_of
+from theseus_plugin.surgery.plan import check_shape, kinds_of, notes, partition_of
 from theseus_plugin.training.imitation import Imitation
 from theseus_plugin.training.run import TrainingRun
 
@@ -34,6 +34,8 @@ def compress(predecessor: str, successor: str, task: Task, config: TheseusConfig
     before = run.evaluate(model)
     imitation = _imitation(model, task, config)
     assembly = assemble(model, config)
+    for note in notes(assembly.plans):
+        run.console.print(note, markup=False)
     if run.accelerator.mixed_precision == "bf16" and _only_trains(config):
         cast_frozen(assembly, torch.bfloat16)
 
@@ -45,6 +47,7 @@ def compress(predecessor: str, successor: str, task: Task, config: TheseusConfig
 
     details = {
         "partition": partition_of(assembly.plans),
+        "kinds": kinds_of(assembly.plans),
         "effective_rate": replacing.switch.effective_rate,
         "module_costs": replacing.module_costs,
     }

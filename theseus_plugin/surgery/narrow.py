@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -38,14 +38,16 @@ def set_inner_width(config: PretrainedConfig, width: int) -> None:
         setattr(config, name, width)
 
 
-def fill(block: nn.Module, source: nn.Module, fallback: nn.Module) -> None:
+def fill(block: nn.Module, source: nn.Module, fallbacks: Sequence[nn.Module]) -> None:
     """Copy the weights of `source` into `block`, which may be narrower.
 
     Blocks of one stack can differ by their place: the first one of T5 has the table of relative positions, the first
-    one of ModernBERT no norm before its attention. What `block` has and `source` lacks comes from `fallback`, the block
-    at the same place; what `block` lacks is left out.
+    one of ModernBERT no norm before its attention. What `block` has and `source` lacks comes from the first of
+    `fallbacks` that has it; what `block` lacks is left out.
     """
-    given: dict[str, Tensor] = {**fallback.state_dict(), **source.state_dict()}
+    given: dict[str, Tensor] = source.state_dict()
+    for other in fallbacks:
+        given = {**other.state_dict(), **given}
     wanted = block.state_dict()
     kept = _strongest(wanted, given)
     with torch.no_grad():

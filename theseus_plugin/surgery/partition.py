@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from theseus_plugin.errors import UserError
+from theseus_plugin.surgery.shares import keep_shares
 
 Partition = Literal["spread"] | Sequence[int | tuple[int, int]]
 """`spread`: runs as equal as they can be; or per module the number of predecessor blocks, or a pair: of predecessor and
 of successor blocks."""
 Initialisation = Literal["first", "every-other", "module-last", "last"]
+BY_MODULE = ("every-other", "module-last")
+"""Those that take blocks of each module's own run, whichever of them."""
 
 
 @dataclass(frozen=True)
@@ -55,11 +58,17 @@ def partition_blocks(
     return _parts(_spread(depth, count), _spread(successor_blocks, count))
 
 
-def sources(parts: Sequence[Part], initialisation: Initialisation) -> list[int]:
+def sources(parts: Sequence[Part], initialisation: Initialisation, kinds: Sequence[str] | None = None) -> list[int]:
     """The predecessor block that each successor block starts as a copy of.
 
     `first`: the first ones, as the authors do; `last`: the last ones; `every-other`: of each module's own run the
     first, or as many as the module has successor blocks, evenly spaced; `module-last`: the same, up to the run's last.
+
+    Args:
+        parts: the modules.
+        initialisation: one of the above.
+        kinds: of each predecessor block, where they differ: `every-other` and `module-last` then take other blocks of
+            the same runs where that is needed for each kind to keep its share; see `keep_shares`.
     """
     depth, blocks = parts[-1].predecessor.stop, parts[-1].successor.stop
     if initialisation == "first":
@@ -67,18 +76,25 @@ def sources(parts: Sequence[Part], initialisation: Initialisation) -> list[int]:
     if initialisation == "last":
         return list(range(depth - blocks, depth))
     ends = initialisation == "module-last"
-    return [
-        part.predecessor[(i + ends) * len(part.predecessor) // len(part.successor) - ends]
-        for part in parts
-        for i in range(len(part.successor))
-    ]
+    own = runs(parts)
+    chosen = [run[-1 if ends else 0] for run in own]
+    return chosen if kinds is None else keep_shares(own, chosen, kinds)
 
 
-def places(parts: Sequence[Part], chosen: Sequence[int], types: Sequence[str] | None) -> list[int]:
+def runs(parts: Sequence[Part]) -> list[range]:
+    """The predecessor blocks that each successor block stands for: its module's, divided evenly."""
+    found = []
+    for part in parts:
+        old, new = len(part.predecessor), len(part.successor)
+        found += [part.predecessor[i * old // new : (i + 1) * old // new] for i in range(new)]
+    return found
+
+
+def places(parts: Sequence[Part], chosen: Sequence[int], kinds: Sequence[str] | None) -> list[int]:
     """The place in the predecessor's stack at which each successor block runs while its module is replaced.
 
-    The first of the module's run, as far as all blocks are of one kind. Where kinds of attention alternate, a block
-    runs at a place of the kind it was trained for, if its module has one; the model gives the mask to the place.
+    The first of the module's run, as far as all blocks are of one kind. Where kinds alternate, a block runs at a place
+    of the kind it was trained for, if its module has one; the model gives the mask to the place.
     """
     found = []
     for part in parts:
@@ -86,7 +102,7 @@ def places(parts: Sequence[Part], chosen: Sequence[int], types: Sequence[str] | 
         for i, successor in enumerate(part.successor):
             left = len(part.successor) - i - 1
             candidates = range(start, part.predecessor.stop - left)
-            alike = (place for place in candidates if types and types[place] == types[chosen[successor]])
+            alike = (place for place in candidates if kinds and kinds[place] == kinds[chosen[successor]])
             found.append(next(alike, candidates[0]))
             start = found[-1] + 1
     return found

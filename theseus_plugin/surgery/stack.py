@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import copy
+import itertools
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel
 
 from theseus_plugin.errors import UserError
+from theseus_plugin.quiet import quiet
+from theseus_plugin.surgery.fields import lists_as_long, shortened
 
+_DEPTH = re.compile(r"layer|block|depth")
 REFUSED = {
     "albert": "its layers share one set of weights, so fewer of them would save time but not a byte, and there is no"
     " block of its own to replace: compress a model with separate layers",
@@ -35,9 +38,7 @@ class Stack:
 
     def blocks(self, model: nn.Module) -> nn.ModuleList:
         """The list that `model` goes through."""
-        found = model.get_submodule(self.path)
-        assert isinstance(found, nn.ModuleList)
-        return found
+        return blocks_at(model, self.path)
 
     def put(self, model: nn.Module, blocks: Iterable[nn.Module]) -> None:
         """Make `model` go through `blocks` instead. Its config stays as it is."""
@@ -52,7 +53,8 @@ def find_stacks(model: PreTrainedModel) -> list[Stack]:
     the model is built anew with smaller fields, without memory for its weights, to see which lists follow.
 
     Raises:
-        UserError: there is no such list, blocks share their weights, or one field moves several lists.
+        UserError: there is no such list, blocks share their weights or grow in width, or one field
+            moves several lists.
     """
     kind = model.config.model_type
     where = f"{model.name_or_path or type(model).__name__}: architecture {kind!r} cannot be compressed by replacing: "
@@ -63,10 +65,20 @@ def find_stacks(model: PreTrainedModel) -> list[Stack]:
     found = [(path, fields[path]) for path in lists if path in fields]
     if not found:
         raise UserError(where + "no list of blocks in it follows a field of its config")
+    for path, _ in found:
+        if _is_pyramid(blocks_at(model, path)):
+            raise UserError(where + f"each block of {path} has another width, so none can take the place of another")
     if len({field for _, field in found}) < len(found) or len(found) > 2:
         paths = ", ".join(path for path, _ in found)
         raise UserError(where + f"its lists of blocks ({paths}) cannot be told apart as an encoder and a decoder")
     return [Stack(_name(path, len(found)), path, field, lists[path]) for path, field in found]
+
+
+def blocks_at(model: nn.Module, path: str) -> nn.ModuleList:
+    """The list of blocks at a path."""
+    found = model.get_submodule(path)
+    assert isinstance(found, nn.ModuleList)
+    return found
 
 
 def _lists(model: nn.Module) -> dict[str, int]:
@@ -79,21 +91,48 @@ def _lists(model: nn.Module) -> dict[str, int]:
     return found
 
 
+def _is_pyramid(blocks: nn.ModuleList) -> bool:
+    """Whether any two of three or more blocks have a weight of the same name and another shape."""
+    shapes = [{name: tensor.shape for name, tensor in block.state_dict().items()} for block in blocks]
+    pairs = itertools.combinations(shapes, 2)
+    return len(blocks) > 2 and all(any(one[name] != other.get(name, one[name]) for name in one) for one, other in pairs)
+
+
 def _moved_by(model: PreTrainedModel, lists: Mapping[str, int]) -> dict[str, list[str]]:
     """Which lists become one shorter with each field of the config."""
     moved: dict[str, list[str]] = {}
     for field, value in model.config.to_dict().items():
-        if isinstance(value, bool) or value not in lists.values():
+        if isinstance(value, bool) or not isinstance(value, int) or value not in lists.values():
             continue
-        try:
-            with torch.device("meta"):
-                smaller = type(model)(shortened(model.config, {field: range(value - 1)}))
-        except Exception:
-            continue
-        paths = [path for path, length in _lists_of(smaller, lists).items() if length == lists[path] - 1]
-        if paths:
+        paths = _shorter(model, lists, field, value)
+        # Where the config's lists decide, as they do in Swin, any other number of that size seems to: its patch_size.
+        if paths and (_DEPTH.search(field) or not _shorter(model, lists, field, value, lists_alone=True)):
             moved[field] = paths
     return moved
+
+
+def _shorter(
+    model: PreTrainedModel, lists: Mapping[str, int], field: str, depth: int, lists_alone: bool = False
+) -> list[str]:
+    """The lists that are one shorter in a model whose config is for one block less, or has shorter lists alone."""
+    whole = lists_as_long(model.config, depth)
+    # one of both, as an architecture may ask for another kind of block at an end
+    for blocks, uncut in itertools.product((range(depth - 1), range(1, depth)), ([], whole) if whole else ([],)):
+        try:
+            config = shortened(model.config, {field: blocks}, whole=uncut)
+            if lists_alone:
+                setattr(config, field, depth)
+            smaller = skeleton(type(model), config)
+        except Exception:
+            continue
+        return [path for path, length in _lists_of(smaller, lists).items() if length == lists[path] - 1]
+    return []
+
+
+def skeleton(kind: type[PreTrainedModel], config: PretrainedConfig) -> PreTrainedModel:
+    """A model without memory for its weights."""
+    with quiet(), torch.device("meta"):
+        return kind(config)
 
 
 def _lists_of(model: nn.Module, paths: Iterable[str]) -> dict[str, int]:
@@ -101,35 +140,7 @@ def _lists_of(model: nn.Module, paths: Iterable[str]) -> dict[str, int]:
     return {path: len(modules[path]) for path in paths if isinstance(modules.get(path), nn.ModuleList)}
 
 
-def shortened(
-    config: PretrainedConfig, kept: Mapping[str, Iterable[int]], types: Mapping[str, Iterable[int]] | None = None
-) -> PretrainedConfig:
-    """A copy of `config` for fewer blocks: the depth, and every list with an entry per block.
-
-    Args:
-        config: of the deeper model.
-        kept: by depth field, the block that each new one takes its entries from.
-        types: the same for `layer_types`, which follow the place of a block, not its weights; default: `kept`.
-    """
-    shorter = copy.deepcopy(config)
-    depths = {field: getattr(config, field) for field in kept}
-    for name, value in config.to_dict().items():
-        for field, depth in depths.items():
-            if isinstance(value, list | tuple) and len(value) == depth:
-                chosen = (types or kept)[field] if name == "layer_types" else kept[field]
-                setattr(shorter, name, [value[i] for i in chosen])
-    for field, chosen in kept.items():
-        setattr(shorter, field, len(list(chosen)))
-    return shorter
-
-
 def _name(path: str, stacks: int) -> str:
     if stacks == 1:
         return "blocks"
     return "decoder" if "decoder" in path.split(".") else "encoder"
-
-
-def layer_types(config: Any) -> list[str] | None:
-    """The kind of attention of each block, where blocks differ."""
-    kinds = getattr(config, "layer_types", None)
-    return kinds if kinds and len(set(kinds)) > 1 else None

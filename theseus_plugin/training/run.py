@@ -28,6 +28,7 @@ from theseus_plugin.training.launch import check_launch
 from theseus_plugin.training.loop import Loop
 from theseus_plugin.training.precision import resolve_precision
 from theseus_plugin.training.progress import training_console
+from theseus_plugin.training.readback import check_folder
 from theseus_plugin.training.state import Outcome, put_weights
 from theseus_plugin.validation import flattened
 
@@ -109,7 +110,8 @@ class TrainingRun:
             more_files: writes what else belongs into the folder.
 
         Raises:
-            UserError: the output cannot be written; nothing is left of it then.
+            UserError: the output cannot be written, or stock transformers would not read it back as it was trained;
+                nothing is left of it then.
         """
         put_weights(model, outcome.weights)
         after = self.evaluate(model)
@@ -130,6 +132,7 @@ class TrainingRun:
             with complete_folder(self.output) as folder:
                 with quiet():
                     model.save_pretrained(folder, state_dict=outcome.weights)
+                check_folder(folder, model, self.task.auto_class, self.data.head)
                 load_processor(self.source, model).save_pretrained(folder)
                 (folder / "README.md").write_text(model_card(result, model), encoding="utf-8")
                 more_files(folder)

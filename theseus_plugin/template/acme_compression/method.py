@@ -45,6 +45,7 @@ class EveryOtherMethod(Method):
         from theseus_plugin.surgery.successor import Cut, build_successor
         from theseus_plugin.training.config import TrainingConfig
         from theseus_plugin.training.evaluation import evaluate
+        from theseus_plugin.training.readback import check_folder
         from theseus_plugin.training.run import start_accelerator
 
         refuse_existing(successor)
@@ -77,6 +78,7 @@ class EveryOtherMethod(Method):
         if accelerator.is_main_process:
             with complete_folder(successor) as folder, quiet():
                 new.save_pretrained(folder)
+                check_folder(folder, new, task.auto_class, data.head)
                 load_processor(predecessor, new).save_pretrained(folder)
                 write_json(folder / "result.json", result)
         accelerator.wait_for_everyone()
