@@ -12,6 +12,8 @@ import torch
 import transformers
 
 from theseus_plugin.errors import UserError
+from theseus_plugin.replacing.assembly import assemble
+from theseus_plugin.replacing.config import TheseusConfig
 from theseus_plugin.surgery.fields import shortened
 from theseus_plugin.surgery.kinds import Kinds
 from theseus_plugin.surgery.plan import kinds_of, notes, plan_stacks
@@ -19,6 +21,7 @@ from theseus_plugin.surgery.shape import Shape
 from theseus_plugin.surgery.stack import find_stacks
 from theseus_plugin.surgery.successor import Cut, build_successor
 from theseus_plugin.training.readback import check_folder
+from theseus_plugin.training.settings import trainable_settings
 
 SIZES = {
     "vocab_size": 120,
@@ -123,6 +126,17 @@ def test_stock_reads_what_our_successor_computes(kind: str, depth: int, blocks: 
         same = [torch.equal(value, old[name]) for name, value in block.state_dict().items() if name in old]
         assert all(same)
         assert len(same) >= 4
+
+
+@pytest.mark.parametrize("initialisation", ["every-other", "module-last"])
+@pytest.mark.parametrize("kind", sorted(set(ARCHITECTURES) - {"gpt_neox_japanese", "esm"}))
+def test_in_the_predecessors_stack_it_computes_the_same(kind: str, initialisation: str) -> None:
+    """With all modules replaced: masks, windows and positions reach each block as they do in the finished model."""
+    model = made(kind, 6)
+    options = {"successor_blocks": 3, "initialisation": initialisation}
+    assembly = assemble(model, TheseusConfig.model_validate(options))
+    with trainable_settings(assembly.predecessor), trainable_settings(assembly.successor):
+        torch.testing.assert_close(logits(assembly.predecessor), logits(assembly.successor), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,12 @@ from torch import nn
 from tests.tiny import save_tiny, tiny_config
 from theseus_plugin import compress
 from theseus_plugin.errors import UserError
+from theseus_plugin.hosts.trainer import TheseusCallback
+from theseus_plugin.surgery.plan import plan_stacks
+from theseus_plugin.surgery.shape import Shape
+from theseus_plugin.surgery.successor import build_successor
 from theseus_plugin.training.readback import check_folder
+from theseus_plugin.training.settings import trainable_settings
 
 CLASSIFIER = "AutoModelForSequenceClassification"
 
@@ -187,3 +192,46 @@ def test_esm_is_compressed_and_its_contact_head_keeps_the_kept_blocks(
     tokens = torch.randint(5, 60, (2, 9))
     with torch.no_grad():
         assert stock.esm.predict_contacts(tokens, torch.ones_like(tokens)).shape == (2, 7, 7)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "bert"])
+def test_output_layers_that_equal_the_embeddings(tmp_path: Path, kind: str, tied: bool) -> None:
+    """Tied by the config, or equal by chance: two weights then, which a process without us has to get both."""
+    head = "AutoModelForMaskedLM" if kind == "bert" else "AutoModelForCausalLM"
+    model = getattr(transformers, head).from_config(tiny_config(kind, tie_word_embeddings=tied)).eval()
+    output, embeddings = model.get_output_embeddings().weight, model.get_input_embeddings().weight
+    assert (output is embeddings) == tied
+    with torch.no_grad():
+        output.copy_(embeddings)
+    (plan,) = plan_stacks(model, Shape(successor_blocks=3))
+    successor = build_successor(model, [plan.cut])
+    successor.save_pretrained(tmp_path)
+    check_folder(tmp_path, successor, head)
+    stock = getattr(transformers, head).from_pretrained(tmp_path).eval()
+    tokens = torch.randint(5, 60, (2, 9))
+    with torch.no_grad():
+        torch.testing.assert_close(stock(tokens).logits, successor(tokens).logits)
+    assert (stock.get_output_embeddings().weight is stock.get_input_embeddings().weight) == tied
+
+
+def test_layers_left_out_at_random_are_left_out_of_nothing_that_is_saved(tmp_path: Path) -> None:
+    model = getattr(transformers, CLASSIFIER).from_config(tiny_config("bart", encoder_layerdrop=0.5)).train()
+    plans = plan_stacks(model, Shape(successor_blocks=3))
+    successor = build_successor(model, [plan.cut for plan in plans])
+    with trainable_settings(successor):
+        assert successor.model.encoder.layerdrop == 0
+    successor.save_pretrained(tmp_path)
+    check_folder(tmp_path, successor, CLASSIFIER)
+    stock = getattr(transformers, CLASSIFIER).from_pretrained(tmp_path)
+    assert (stock.config.encoder_layerdrop, stock.model.encoder.layerdrop, stock.config.encoder_layers) == (0.5, 0.5, 3)
+
+
+def test_the_callback_of_trainer_reads_back_what_it_saves(tmp_path: Path, predecessor: Path) -> None:
+    theseus = TheseusCallback(getattr(transformers, CLASSIFIER).from_pretrained(predecessor), successor_blocks=3)
+    theseus._ended = True
+    theseus.save(tmp_path / "right")
+    theseus.model.extra = nn.Linear(4, 4)
+    with pytest.raises(UserError, match=r"extra\.bias.* is saved, but not read"):
+        theseus.save(tmp_path / "wrong")
+    assert [path.name for path in tmp_path.iterdir()] == ["right"]

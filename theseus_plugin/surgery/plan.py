@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import torch
@@ -19,7 +19,7 @@ from theseus_plugin.surgery.partition import BY_MODULE, Part, partition_blocks, 
 from theseus_plugin.surgery.shape import Shape
 from theseus_plugin.surgery.shares import fit_kinds, keep_shares, told, wanted_counts
 from theseus_plugin.surgery.stack import Stack, find_stacks, skeleton
-from theseus_plugin.surgery.successor import Cut, check_fit, configuration
+from theseus_plugin.surgery.successor import Cut, check_fit, configuration, follow_depth
 
 T = TypeVar("T")
 
@@ -60,8 +60,9 @@ def plan_stacks(predecessor: PreTrainedModel, shape: Shape, modules: int | None 
     if shape.initialisation in BY_MODULE and any(len(set(plan.kinds)) > 1 for plan in plans):
         plans = _as_built(predecessor, plans)
     cuts = [plan.cut for plan in plans]
-    check_fit(predecessor, cuts, configuration(predecessor, cuts))
-    return plans
+    config = configuration(predecessor, cuts)
+    check_fit(predecessor, cuts, config)
+    return [_at_its_source(plan) for plan in plans] if follow_depth(predecessor, cuts, config) else plans
 
 
 def check_shape(checkpoint: str, auto_class: str, shape: Shape, modules: int | None = None) -> None:
@@ -154,6 +155,14 @@ def _kinds_built(predecessor: PreTrainedModel, plans: Sequence[Plan], kinds: Seq
     cuts = [plan.cut for plan in plans]
     model = skeleton(type(predecessor), configuration(predecessor, cuts))
     return kinds_built(model, [cut.stack for cut in cuts], kinds)
+
+
+def _at_its_source(plan: Plan) -> Plan:
+    """The plan with each block at the place of its source, if that is in its module: some models hand to each place
+    what is its own, as Gemma-4 does with embeddings of its own for each block.
+    """
+    own = [plan.cut.sources[block] in part.predecessor for part in plan.parts for block in part.successor]
+    return replace(plan, cut=replace(plan.cut, places=plan.cut.sources)) if all(own) else plan
 
 
 def _with_sources(plan: Plan, chosen: Sequence[int]) -> Plan:

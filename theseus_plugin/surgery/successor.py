@@ -101,6 +101,17 @@ def check_fit(predecessor: PreTrainedModel, cuts: Sequence[Cut], config: Pretrai
     return found
 
 
+def follow_depth(predecessor: PreTrainedModel, cuts: Sequence[Cut], config: PretrainedConfig) -> bool:
+    """Whether there are weights outside the stacks whose shape follows their depth."""
+    stacks = tuple(f"{cut.stack.path}." for cut in cuts)
+    news = dict(skeleton(type(predecessor), config).named_parameters())
+    return any(
+        name in news and news[name].shape != old.shape
+        for name, old in predecessor.named_parameters()
+        if not name.startswith(stacks)
+    )
+
+
 @contextmanager
 def _in_words(predecessor: PreTrainedModel) -> Iterator[None]:
     """What a config's or a model's class has against fewer blocks, as a message."""
