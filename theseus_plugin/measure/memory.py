@@ -57,8 +57,8 @@ class Memory(Evaluator):
         from theseus_plugin.measure.child import Child
         from theseus_plugin.measure.inputs import Inputs
 
-        inputs = Inputs(task.load(str(model.folder), splits=("validation",)))
-        [shape] = inputs.shapes([self.config.shape], model.folder)
+        inputs = Inputs.of(task, model)
+        [shape] = inputs.shapes([self.config.shape], model.name, model.config)
         with Child(model, task.auto_class, self.config) as child:
             child.receive()
             resident = child.ask("memory", batch=inputs.batch(shape))

@@ -49,14 +49,12 @@ class Size(Evaluator):
 
 
 def _record(model: Model) -> dict[str, Any]:
-    from theseus_plugin.files import read_json
-
     if model.graph is not None:
         counts = model.graph.counts
     else:
         weights = [file for file in model.files if file.suffix == ".safetensors"]
         counts = sum((safetensors_counts(file) for file in weights), Counter())
-    config = read_json(model.folder / "config.json")
+    config = model.config
     return {
         "bytes": sum(file.stat().st_size for file in model.files),
         "parameters": sum(n for dtype, n in counts.items() if dtype not in _NOT_WEIGHTS),

@@ -58,9 +58,10 @@ def export(checkpoint: str, output: str, task: Task, config: ExportConfig | None
     model = load_model(checkpoint, task.auto_class, attn_implementation="eager")
     model.config.use_cache = False  # a decoder would return keys and values too
     data = task.load(checkpoint, splits=("validation",))
-    chosen = parity.spread(data.splits["validation"], config.examples)
+    numbers = parity.places(data.splits["validation"], config.examples)
+    chosen = [data.splits["validation"][number] for number in numbers]
     inputs = model_inputs(model, chosen[0])
-    reference = parity.reference(model, chosen, data, inputs)
+    reference = parity.reference(model, chosen, data, inputs, numbers)
     with complete_folder(output) as folder:
         stages = Stages(folder / MODEL, reference, config.tolerance)
         # traced on the shortest example: a length that the exporter bakes in shows on all others
