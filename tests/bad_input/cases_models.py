@@ -136,20 +136,6 @@ def _fewer_words(model: Any) -> None:
     table.CopyFrom(onnx.numpy_helper.from_array(values.copy(), table.name))
 
 
-def _index(content: Any) -> Callable[[Path], None]:
-    """A checkpoint whose weights are named by an index."""
-
-    def spoil(folder: Path) -> None:
-        (folder / "model.safetensors").rename(folder / "model-1.safetensors")
-        (folder / "model.safetensors.index.json").write_text(json.dumps(content))
-
-    return spoil
-
-
-def _map(shard: str) -> dict[str, Any]:
-    return {"metadata": {}, "weight_map": {"classifier.bias": "model-1.safetensors", "classifier.weight": shard}}
-
-
 def _fill(value: float, name: str = "classifier.bias") -> Callable[[Path], None]:
     def spoil(folder: Path) -> None:
         from safetensors.numpy import load_file, save_file
@@ -289,35 +275,12 @@ CASES = [
         _bench(_fill(float("nan")), "--evaluator", "accuracy", asset="predecessor"),
         ("16 of 16 examples", *KEPT),
     ),
-    Case("measures shards without a map", _bench(_index({}), asset="predecessor"), ("index.json", "weight_map")),
-    Case("measures shards of an empty map", _bench(_index({"weight_map": {}}), asset="predecessor"), ("weight_map",)),
-    Case("measures shards of a list", _bench(_index([1]), asset="predecessor"), ("index.json", "weight_map")),
-    Case(
-        "measures shards that were pickled",
-        _bench(_index(_map("pytorch_model.bin")), asset="predecessor"),
-        ("'pytorch_model.bin'", "only .safetensors"),
-    ),
-    Case(
-        "measures shards that lie in a parent folder",
-        _bench(_index(_map("../x.safetensors")), asset="predecessor"),
-        ("'../x.safetensors'", "outside its own folder"),
-    ),
-    Case(
-        "measures shards at an absolute path",
-        _bench(_index(_map("/x.safetensors")), asset="predecessor"),
-        ("'/x.safetensors'", "outside its own folder"),
-    ),
-    Case(
-        "measures shards of which one is missing",
-        _bench(_index(_map("model-2.safetensors")), asset="predecessor"),
-        ("model-2.safetensors", "not beside it"),
-    ),
     Case("measures with no thread", _bench(_nothing, "--threads", "0"), ("threads", "greater than or equal to 1")),
     Case("measures with minus one thread", _bench(_nothing, "--threads", "-1"), ("threads", "equal to 1")),
     Case("measures with a million threads", _bench(_nothing, "--threads", "1000000"), ("threads", "equal to 1024")),
     Case("measures in no round", _bench(_nothing, "--set", "latency.rounds=0"), ("latency.rounds", "equal to 1")),
     Case("measures in rounds without end", _bench(_nothing, "--set", "latency.rounds=1000000000"), ("latency.rounds",)),
-    Case("measures the shape 0x0", _bench(_nothing, "--set", "latency.shapes=[0x0]"), SHAPE),
+    Case("measures the shape 0x0", _bench(_nothing, "--set", "latency.shapes=['0x0']"), SHAPE),
     Case("measures a shape without its length", _bench(_nothing, "--set", "latency.shapes=['1x']"), SHAPE),
     Case("measures a shape of letters", _bench(_nothing, "--set", "latency.shapes=[axb]"), SHAPE),
     Case(
@@ -362,11 +325,6 @@ CASES = [
     Case("exports with an infinite tolerance", _export("--tolerance", "inf"), ("tolerance", "finite")),
     Case("exports compared on no example", _export("--examples", "0"), ("examples", "equal to 1")),
     Case("exports with an infinite drop of the metric", _export("--max-drop", "inf"), ("max_drop", "finite")),
-    Case(
-        "exports with a tolerance that no export can keep",
-        _export("--tolerance", "1e-30"),
-        ("differs", "allowed 1e-30"),
-    ),
     Case(
         "leaves out a node that fp16 does not know",
         _export("--precision", "fp16", "--leave-out", "Gelu_x"),

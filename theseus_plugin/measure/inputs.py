@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from statistics import median_low
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from theseus_plugin.errors import UserError
+from theseus_plugin.files import read_json
 from theseus_plugin.lengths import has_tokens, lengths
 from theseus_plugin.measure.alike import Asked, marks, unlike
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from theseus_plugin.contract import Task, TaskData
     from theseus_plugin.measure.models import Model
 
@@ -62,21 +62,22 @@ class Inputs:
         data, end = task.load(str(model.folder), splits=("validation",)), model.config.get("eos_token_id")
         return cls(data, end if model.config.get("is_encoder_decoder") and isinstance(end, int) else None)
 
-    def shapes(self, shapes: Sequence[str], model: str, config: Mapping[str, Any]) -> list[str]:
+    def shapes(self, shapes: Sequence[str], folder: Path) -> list[str]:
         """The shapes as they are made and named here, each once.
 
         Raises:
-            UserError: one is longer than the `model` of this configuration has positions for.
+            UserError: one is longer than the model in `folder` has positions for.
         """
         if not self._tokens:
             return list(dict.fromkeys(str(parse_shape(shape)[0]) for shape in shapes))
+        config = read_json(folder / "config.json")
         # T5 has positions without end, though its configuration holds such a number
         others = None if config.get("is_encoder_decoder") else config.get("n_positions")
         positions = config.get("max_position_embeddings", others)
         for shape in shapes:
             if isinstance(positions, int) and 0 < positions < (parse_shape(shape)[1] or 0):
                 raise UserError(
-                    f"{model}: shape {shape} is longer than the model's {positions} positions: set other shapes"
+                    f"{folder}: shape {shape} is longer than the model's {positions} positions: set other shapes"
                 )
         return list(dict.fromkeys(shapes))
 

@@ -95,7 +95,7 @@ class Latency(Evaluator):
         found = admitted(models, config)
         read = {model.folder: Inputs.of(task, model) for model in found}
         inputs = [read[model.folder] for model in found]
-        shapes, *_ = [own.shapes(config.shapes, m.name, m.config) for own, m in zip(inputs, found, strict=True)]
+        shapes, *_ = [own.shapes(config.shapes, model.folder) for own, model in zip(inputs, found, strict=True)]
         chosen = inputs[0].sample(config.task_examples, config.seed) if config.task_examples else []
         has_texts = bool(chosen and inputs[0].data.texts)
         unpaired = _unpaired(found, inputs, shapes, chosen)

@@ -58,7 +58,7 @@ class Memory(Evaluator):
         from theseus_plugin.measure.inputs import Inputs
 
         inputs = Inputs.of(task, model)
-        [shape] = inputs.shapes([self.config.shape], model.name, model.config)
+        [shape] = inputs.shapes([self.config.shape], model.folder)
         with Child(model, task.auto_class, self.config) as child:
             child.receive()
             resident = child.ask("memory", batch=inputs.batch(shape))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from theseus_plugin.checkpoint import load_model, load_processor, weights_file
 from theseus_plugin.contract import as_recipe
-from theseus_plugin.errors import UserError
+from theseus_plugin.errors import UserError, reason
 from theseus_plugin.files import complete_folder, read_json, refuse_existing, sha256, write_json
 from theseus_plugin.onnx import external, fusion, metadata, parity
 from theseus_plugin.onnx.config import ExportConfig
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from theseus_plugin.contract import Task
 
 MODEL = "model.onnx"
+_QUOTED = 200
+"""Characters of what another library says."""
 PACKAGES = ("theseus-plugin", "torch", "transformers", "onnx", "onnxruntime")
 
 
@@ -100,7 +102,11 @@ def export(checkpoint: str, output: str, task: Task, config: ExportConfig | None
 
 
 def _convert(stages: Stages, model: Any, batch: parity.Batch, opset: int) -> str:
-    """The first stage, by the first exporter whose graph has the checkpoint's logits; gives the exporter's name."""
+    """The first stage, by the first exporter whose graph has the checkpoint's logits; gives the exporter's name.
+
+    Raises:
+        UserError: there is none.
+    """
     reasons = []
     for exporter in EXPORTERS:
         try:
@@ -110,7 +116,13 @@ def _convert(stages: Stages, model: Any, batch: parity.Batch, opset: int) -> str
             reasons.append(error)
         else:
             return exporter
-    raise reasons[0]
+    first = reasons[0]
+    if first.__cause__ is None:
+        raise first
+    raise UserError(  # what ONNX Runtime says of a graph that its user never sees
+        f"{type(model).__name__} cannot be exported to ONNX, its graph fails for other lengths "
+        f"({reason(first)[:_QUOTED]}): choose a model of another architecture"
+    ) from first
 
 
 def _fuse(config: Any, attention: bool = True) -> Write:

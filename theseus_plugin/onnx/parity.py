@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import numpy as np
 from theseus_plugin.errors import UserError
 from theseus_plugin.lengths import has_tokens, lengths
 from theseus_plugin.onnx.finite import finite_rows, require_finite
+from theseus_plugin.quiet import quiet
 
 if TYPE_CHECKING:
     from theseus_plugin.contract import Features, TaskData
@@ -100,7 +102,7 @@ def reference(
     fed = [{name: batch[name] for name in inputs} for batch in collated]
     if data.max_length is not None:
         fed.append({name: np.resize(array, (1, data.max_length)) for name, array in fed[-1].items()})
-    with torch.no_grad():
+    with torch.no_grad(), quiet():  # some models talk of what they do to a batch
         logits = [
             model(**{name: torch.from_numpy(array) for name, array in batch.items()}).logits.numpy() for batch in fed
         ]
@@ -143,7 +145,8 @@ def compare(run: Callable[[Batch], np.ndarray], against: Reference) -> dict[str,
 
     Returns:
         Largest and mean absolute difference of logits, the share of equal labels (None for a single logit,
-        which is no label), by how much the metric differs on these examples, and what was compared.
+        which is no label), by how much the metric differs on these examples (None where these are too few to judge it
+        by), and what was compared.
 
     Raises:
         NotFinite: some logits of `run` are not.
@@ -167,7 +170,7 @@ def compare(run: Callable[[Batch], np.ndarray], against: Reference) -> dict[str,
         "mean_difference": _mean(differences),
         "label_agreement": None if against.logits[0].shape[-1] == 1 else _mean(agreed),
         "metric": against.data.metric,
-        "metric_difference": _metric(rows, against) - _metric(_expected(against), against),
+        "metric_difference": _difference(rows, against),
         "examples": against.examples,
         "batches": len(against.batches),
         "lengths": against.lengths and list(against.lengths),
@@ -194,6 +197,14 @@ def _expected(against: Reference) -> list[Rows]:
         against.data.reduced(logits, labels)
         for logits, labels in list(zip(against.logits, against.labels, strict=False))[: against.padded]
     ]
+
+
+def _difference(rows: Sequence[Rows], against: Reference) -> float | None:
+    try:
+        difference = _metric(rows, against) - _metric(_expected(against), against)
+    except ValueError:  # what sklearn and scipy raise where a metric is not defined
+        return None
+    return difference if math.isfinite(difference) else None
 
 
 def _metric(rows: Sequence[Rows], against: Reference) -> float:

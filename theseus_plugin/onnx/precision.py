@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ import numpy as np
 
 from theseus_plugin.errors import UserError
 from theseus_plugin.onnx import external, half, parity, quantize
-from theseus_plugin.onnx.finite import finite_rows
+from theseus_plugin.onnx.finite import NotFinite, finite_rows
 from theseus_plugin.onnx.gate import Gate
 from theseus_plugin.onnx.predict import predict
 from theseus_plugin.onnx.session import Session
@@ -50,7 +51,10 @@ def lower_precision(stages: Stages, checkpoint: str, task: Task, data: TaskData,
 
         given, labels = predict(name, answer, data.splits["validation"], data.collate)
         parity.compare(session.run, stages.reference)  # also the examples alone, and the longest one
-        return data.score(given, labels)[data.metric]
+        value = data.score(given, labels)[data.metric]
+        if not math.isfinite(value):
+            raise NotFinite(f"{name}: its {data.metric} is {value}, no number")
+        return value
 
     scale = Scale(data.metric, data.metric in data.lower_is_better)
     gate = Gate(config.precision, lower, score, logits, config.max_drop, scale)
