@@ -280,3 +280,15 @@ def test_the_last_batch_is_as_long_as_the_task_allows(tmp_path, monkeypatch):
     export(str(tmp_path / "checkpoint"), str(tmp_path / "onnx"), Longer())
     assert seen
     assert all(shapes[-1] == (1, 64) for shapes in seen)
+
+
+def test_the_command_sets_tolerance_and_examples(tmp_path, predecessor, reviews, capsys):
+    from theseus_plugin.cli import main
+
+    (tmp_path / "recipe.yaml").write_text(json.dumps({"task": reviews}))
+    options = ["--task", str(tmp_path / "recipe.yaml"), "--tolerance", "0.01", "--examples", "5", "--json"]
+    with pytest.raises(SystemExit) as ended:
+        main(["export", str(predecessor), str(tmp_path / "onnx"), *options])
+    assert not ended.value.code
+    parity = json.loads(capsys.readouterr().out)["parity"]
+    assert (parity["tolerance"], parity["allowed"], parity["examples"]) == (0.01, 0.01, 5)

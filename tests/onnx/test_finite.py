@@ -102,6 +102,20 @@ def test_nor_is_its_latency(tmp_path):
         worker.answer("once", {})
 
 
+def test_an_attack_on_what_gives_no_numbers(tmp_path):
+    from theseus_plugin.bert_attack.target import Target, load_texts
+    from theseus_plugin.measure.child import opened
+
+    folder = save_tiny(tmp_path / "broken", layers=1)
+    save_onnx(folder)
+    (folder / "model.safetensors").unlink()
+    model, task = resolve(str(spoilt(folder))), Sentences()
+    with opened(model, task.auto_class, AccuracyConfig()) as child:
+        target = Target(model, child, load_texts(model, task), 2)
+        with pytest.raises(NotFinite, match=r"broken: its logits are not finite .* 3 of 3 examples"):
+            target.logits([("good film",), ("dull",), ("a movie",)])
+
+
 def test_a_metric_that_is_no_number_is_no_score(tmp_path):
     class Odd(Examples):
         def load(self, *arguments, **options):
