@@ -171,7 +171,7 @@ def _peak(checkpoints: Sequence[Path]) -> dict[str, Any]:
     checkpoint = checkpoints[-1]
     output = checkpoint.with_name(f"{checkpoint.name}-fp32")
     task = load_recipe({"task": read_json(output / "export.json")["task"]}).create_task()
-    batch = Inputs(task.load(str(output), splits=("validation",))).batch("32x64")
+    batch = Inputs.of(task, resolve(str(output))).batch("32x64")
     config = read_json(output / "config.json")
     done, nominal = (products(config, 32, 64, first_token) for first_token in (True, False))
     record = share_of_peak(output / "model.onnx", batch, done)

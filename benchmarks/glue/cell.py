@@ -20,7 +20,8 @@ from theseus_plugin import api, load_recipe
 from theseus_plugin.checkpoint import load_model, load_tokenizer
 from theseus_plugin.contract import Task
 from theseus_plugin.files import complete_folder, read_json
-from theseus_plugin.measure.runtimes import TorchModel
+from theseus_plugin.measure.runtimes import Batch, TorchModel
+from theseus_plugin.onnx.finite import finite_rows
 from theseus_plugin.onnx.predict import predict
 from theseus_plugin.surgery.plan import plan_stacks
 from theseus_plugin.surgery.shape import Shape
@@ -93,7 +94,12 @@ def _answers(folder: str, task: Task) -> tuple[str, str]:
     """Predicted and true classes of the validation examples, or numbers where the task is a regression, in one line."""
     data = task.load(folder, splits=("validation",))
     model = TorchModel(Path(folder), task.auto_class, threads=1, device="cpu", compiled=False)
-    logits, labels = predict(lambda batch, labels: (model.run(batch), labels), data.splits["validation"], data.collate)
+
+    def answer(batch: Batch, labels: np.ndarray) -> tuple[np.ndarray, ...]:
+        logits = model.run(batch)
+        return finite_rows(logits, batch), logits, labels
+
+    logits, labels = predict(folder, answer, data.splits["validation"], data.collate)
     found = logits.argmax(axis=1) if logits.shape[1] > 1 else logits[:, 0]
     return _line(found), _line(labels)
 

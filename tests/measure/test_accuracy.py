@@ -97,6 +97,6 @@ def test_what_does_not_fit_is_one_clear_line(tmp_path):
     assert Accuracy(AccuracyConfig(batch_size=1)).evaluate([str(maskless)], Examples())
     empty = save_onnx(tmp_path / "empty")
     (empty / "model.onnx").write_bytes(b"")
-    assert "ONNX Runtime cannot open it" in refused(empty, Examples())
+    assert "cannot be read as ONNX, it holds no graph" in refused(empty, Examples())
     (empty / "model.onnx").write_bytes(b"nonsense")
     assert "cannot be read as ONNX" in refused(empty, Examples())

@@ -51,9 +51,9 @@ def test_a_process_answers_one_question_after_the_other(model):
         child.receive()
         assert child.ask("open") > 0
         batch = {"input_ids": np.array([[2, 4], [1, 1]]), "attention_mask": np.ones((2, 2))}
-        logits, labels, width = child.ask("predict", batch=batch, labels=np.array([1, 0]))
+        finite, logits, labels, width = child.ask("predict", batch=batch, labels=np.array([1, 0]))
         np.testing.assert_array_equal(logits, [[0, 3], [0, 1]])
-        assert (labels.tolist(), width) == ([1, 0], 2)
+        assert (finite.tolist(), labels.tolist(), width) == ([True, True], [1, 0], 2)
         child.ask("bind", batches=[batch])
         assert len(child.ask("burst", settle_seconds=0, which=[0], min_seconds=0, min_count=4)) == 4
         process = child._process

@@ -1,10 +1,15 @@
 import numpy as np
 import pytest
+import torch
+from transformers import AutoModelForSequenceClassification
 
 from tests.measure.scripted import Examples
+from tests.tiny import save_decoder
 from theseus_plugin.contract import TaskData
 from theseus_plugin.errors import UserError
 from theseus_plugin.measure.inputs import Inputs, parse_shape
+from theseus_plugin.measure.models import resolve
+from theseus_plugin.recipe import load_recipe
 
 
 def of(examples):
@@ -75,6 +80,51 @@ def test_a_shape_longer_than_the_model(tmp_path):
         inputs.shapes(["1x65"], folder(tmp_path, '{"n_positions": 64}'))
     t5 = folder(tmp_path, '{"n_positions": 64, "is_encoder_decoder": true}')
     assert inputs.shapes(["1x65"], t5) == ["1x65"]
+
+
+@pytest.mark.parametrize("shape", ["1x99999999", "99999999", "2048x4096", "9" * 5000])
+def test_a_shape_that_fits_no_memory(shape):
+    with pytest.raises(ValueError, match=r"is too large: at most 4,194,304|is no shape"):
+        parse_shape(shape)
+    assert parse_shape("2048x2048") == (2048, 2048)
+
+
+PAIRS = [
+    {"input_ids": [5, 6, 9, 7, 9], "token_type_ids": [0, 0, 0, 1, 1], "labels": 0},
+    {"input_ids": [8, 9, 9], "token_type_ids": [0, 0, 1], "labels": 1},
+]
+
+
+def test_rows_for_an_encoder_decoder_end_once():
+    data = TaskData({"validation": PAIRS}, lambda batch: batch, lambda *_: {}, "m", {})
+    for size, length in ((2, 4), (1, 1), (3, 7)):
+        arrays = Inputs(data, end=9).batch(f"{size}x{length}")
+        ids = arrays["input_ids"]
+        assert ids.shape == arrays["attention_mask"].shape == arrays["token_type_ids"].shape == (size, length)
+        assert ((ids == 9).sum(axis=1) == 1).all() and (ids[:, -1] == 9).all()
+    assert Inputs(data, end=9).batch("2x4")["input_ids"].tolist() == [[5, 6, 7, 9], [8, 5, 6, 9]]
+    assert Inputs(data, end=9).batch("2x4")["token_type_ids"].tolist() == [[0, 0, 1, 0], [0, 0, 0, 1]]
+    alone = TaskData({"validation": [{"input_ids": [9], "labels": 0}]}, lambda batch: batch, lambda *_: {}, "m", {})
+    assert Inputs(alone, end=9).batch("2x3")["input_ids"].tolist() == [[9, 9, 9]] * 2
+
+
+@pytest.mark.parametrize("model_type", ["t5", "bart"])
+@pytest.mark.parametrize("text", ["text", ["text", "more"]])
+def test_classifiers_read_every_shape(tmp_path, model_type, text):
+    """Stock models' heads raise where rows hold unequal numbers of ends."""
+    folder = save_decoder(tmp_path / "model", model_type, "SequenceClassification", num_labels=3)
+    rows = [f"{'good film ' * at}dull,{'a movie ' * (3 - at % 3)},{at % 3}\n" for at in range(7)]
+    (tmp_path / "texts.csv").write_text("text,more,label\n" + "".join(rows))
+    files = dict.fromkeys(("train", "validation"), str(tmp_path / "texts.csv"))
+    task = load_recipe({"task": {"name": "text-classification", "text": text, **files}}).create_task()
+    inputs = Inputs.of(task, resolve(str(folder)))
+    model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    for shape in ("1x16", "1x64", "32x16", "5", "1x1"):
+        batch = {name: torch.from_numpy(array) for name, array in inputs.batch(shape).items()}
+        with torch.no_grad():
+            logits = model(**batch).logits
+        assert logits.shape == (int(shape.partition("x")[0]), 3)
+        assert torch.isfinite(logits).all()
 
 
 def test_a_sample_has_the_lengths_of_the_whole():

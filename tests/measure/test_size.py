@@ -44,7 +44,10 @@ def test_counts_by_dtype(tmp_path):
         "d": np.zeros((2, 2), np.int8),
     }
     save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
-    graph = onnx.helper.make_graph([], "g", [], [], [onnx.numpy_helper.from_array(v, k) for k, v in tensors.items()])
+    logits = onnx.helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, None)
+    graph = onnx.helper.make_graph(
+        [], "g", [], [logits], [onnx.numpy_helper.from_array(v, k) for k, v in tensors.items()]
+    )
     onnx.save(onnx.helper.make_model(graph), tmp_path / "model.onnx")
     expected = {"float32": 12, "float16": 5, "int64": 1, "int8": 4}
     assert read_graph(tmp_path / "model.onnx").counts == expected

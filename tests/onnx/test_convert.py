@@ -1,6 +1,11 @@
 """Large models in two files, what is stamped on a file, dynamic axes, and what happens when nothing can export."""
 
 import hashlib
+import logging
+import os
+import subprocess
+import sys
+import warnings
 
 import numpy as np
 import onnx
@@ -139,6 +144,32 @@ def test_images_have_a_dynamic_batch_alone(tmp_path):
     assert shapes(opened.get_inputs()) == {"pixel_values": ["batch", 3, 32, 32]}
     batch = random_batch(model, 4, 1)
     assert_allclose(opened.run(["logits"], batch)[0], stock_logits(model, batch), atol=1e-5)
+
+
+def test_an_exporter_that_talks_while_it_fails_is_not_heard(model, tmp_path, monkeypatch, capfd):
+    """By any way there is to standard output and error; afterwards these are as they were."""
+
+    def talks(*_):
+        sys.stdout.write("a dump")
+        sys.stderr.write("a dump")
+        warnings.warn("a dump", stacklevel=1)
+        logging.getLogger("torch.onnx").critical("a dump")
+        os.write(1, b"a dump\n")
+        os.write(2, b"a dump\n")
+        subprocess.run("echo a dump; echo a dump >&2", shell=True, check=True)
+        raise RuntimeError("the reason\nand three hundred lines more")
+
+    monkeypatch.setattr(converting, "_torchscript", talks)
+    monkeypatch.setattr(converting, "_dynamo", talks)
+    capfd.readouterr()
+    with pytest.raises(UserError, match=r"\(torchscript: the reason; dynamo: the reason\)"):
+        convert(model, random_batch(model, 1, 4), tmp_path / "model.onnx", 17)
+    assert capfd.readouterr() == ("", "")
+    sys.stdout.write("heard\n")
+    os.write(2, b"heard below\n")
+    logging.getLogger("torch.onnx").error("heard too")
+    said, told = capfd.readouterr()
+    assert (said, "heard below" in told) == ("heard\n", True)
 
 
 def test_what_nothing_can_export_is_one_line(model, tmp_path, capfd):

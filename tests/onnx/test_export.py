@@ -147,6 +147,30 @@ def test_a_spoiled_weight_fails_the_gate_and_keeps_nothing(tmp_path, monkeypatch
     assert [p.name for p in tmp_path.iterdir()] == ["checkpoint"]
 
 
+def test_a_graph_for_one_shape_alone_is_told_of_the_model(tmp_path, monkeypatch, capfd):
+    """As Longformer's: the user knows no file of ours, nor its nodes."""
+    save_tiny(tmp_path / "checkpoint", layers=1)
+    real = exporting.convert
+
+    def for_one_shape(model, batch, file, opset, exporters):
+        real(model, batch, file, opset, ("torchscript",))
+        graph = onnx.load(file)
+        for node in graph.graph.node:
+            node.output[:] = ["any" if name == "logits" else name for name in node.output]
+        graph.graph.initializer.append(onnx.numpy_helper.from_array(np.array([8, 2]), "shape"))
+        graph.graph.node.append(onnx.helper.make_node("Reshape", ["any", "shape"], ["logits"], name="fixed"))
+        onnx.save(graph, file)
+        return exporters[0]
+
+    monkeypatch.setattr(exporting, "convert", for_one_shape)
+    capfd.readouterr()
+    with pytest.raises(UserError, match=r"^BertForSequenceClassification cannot .* other lengths .*fixed") as it:
+        export(str(tmp_path / "checkpoint"), str(tmp_path / "onnx"), Sentences())
+    assert "partial" not in str(it.value)
+    assert capfd.readouterr() == ("", "")
+    assert [file.name for file in tmp_path.iterdir()] == ["checkpoint"]
+
+
 def test_a_fusion_that_changes_logits_is_not_kept(tmp_path, monkeypatch):
     save_tiny(tmp_path / "checkpoint", layers=1)
     real = exporting.fusion.fuse
@@ -256,3 +280,15 @@ def test_the_last_batch_is_as_long_as_the_task_allows(tmp_path, monkeypatch):
     export(str(tmp_path / "checkpoint"), str(tmp_path / "onnx"), Longer())
     assert seen
     assert all(shapes[-1] == (1, 64) for shapes in seen)
+
+
+def test_the_command_sets_tolerance_and_examples(tmp_path, predecessor, reviews, capsys):
+    from theseus_plugin.cli import main
+
+    (tmp_path / "recipe.yaml").write_text(json.dumps({"task": reviews}))
+    options = ["--task", str(tmp_path / "recipe.yaml"), "--tolerance", "0.01", "--examples", "5", "--json"]
+    with pytest.raises(SystemExit) as ended:
+        main(["export", str(predecessor), str(tmp_path / "onnx"), *options])
+    assert not ended.value.code
+    parity = json.loads(capsys.readouterr().out)["parity"]
+    assert (parity["tolerance"], parity["allowed"], parity["examples"]) == (0.01, 0.01, 5)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from theseus_plugin.errors import UserError
+from theseus_plugin.onnx.finite import NotFinite
 from theseus_plugin.onnx.gate import Gate
 from theseus_plugin.scale import Scale
 
@@ -25,10 +26,13 @@ def gate(max_drop, costs=COSTS, sensitive=COSTS):
         target.write_text(json.dumps(sorted(nodes)))
 
     def score(file):
-        return 0.9 - sum(costs[name] for name in json.loads(file.read_text()))
+        lowered = json.loads(file.read_text())
+        if any(costs[name] is None for name in lowered):
+            raise NotFinite("m in int8-dynamic: its logits are not finite")
+        return 0.9 - sum(costs[name] for name in lowered)
 
     def logits(file):
-        return np.array([[sum(sensitive[name] for name in json.loads(file.read_text()))]])
+        return np.array([[sum(sensitive[name] for name in json.loads(file.read_text()))]], dtype=float)
 
     return Gate("int8-dynamic", lower, score, logits, max_drop, Scale("accuracy", lower_is_better=False))
 
@@ -78,3 +82,20 @@ def test_a_node_that_is_none(files):
 def test_no_node_at_all(files):
     with pytest.raises(UserError, match="finds no node to change"):
         gate(1).apply(*files, [])
+
+
+def test_nodes_that_overflow_are_spared(files):
+    """They move the logits by what is no number, which is farther than any."""
+    record = gate(0.8, costs=COSTS | {"c": None}, sensitive=COSTS | {"c": np.nan}).apply(*files, list(COSTS))
+    assert record["left_out"] == ["b", "c"]
+
+
+def test_logits_that_are_not_finite_in_any_case_are_told(files):
+    some = dict.fromkeys("abc") | {"d": 0, "e": 0}
+    with pytest.raises(
+        UserError, match=r"^m in int8-dynamic: its logits are not finite, also with the 2 most sensitive"
+    ):
+        gate(0.8, costs=some).apply(*files, list(COSTS))
+    assert not files[1].exists()
+    with pytest.raises(UserError, match=r"gives logits that are not finite \(allowed: 0\.1\), 0\.30 with the 2 most"):
+        gate(0.1, costs=COSTS | {"d": None, "b": 0.023}, sensitive=COSTS | {"d": np.inf}).apply(*files, list(COSTS))

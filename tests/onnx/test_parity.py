@@ -91,5 +91,37 @@ def test_failure_says_the_figures():
 
 
 def test_not_a_number_fails():
-    with pytest.raises(UserError, match="nan"):
+    with pytest.raises(
+        UserError, match=r"the ONNX model: its logits are not finite \(nan or inf\) for 1 of 1 examples"
+    ):
         compare([[np.nan, 0.5]], [[0.1, 0.5]], tolerance=1e9)
+
+
+@pytest.mark.parametrize("undefined", [np.nan, ValueError("one class only")])
+def test_a_metric_that_few_examples_do_not_define(undefined):
+    def score(logits, labels):
+        if isinstance(undefined, Exception):
+            raise undefined
+        return {"auc": undefined}
+
+    logits = [np.array([[0.1, 0.5]])]
+    data = TaskData({}, collate, score, "auc", {})
+    against = parity.Reference([{}], logits, 1, [np.array([1])], 1, data, (1, 2))
+    assert parity.compare(lambda batch: logits[0], against)["metric_difference"] is None
+
+
+@pytest.mark.parametrize(
+    ("expected", "tolerated", "refused"),
+    [
+        ([[20_000.0], [25_000.0]], 0.4, 0.8),  # a regression: 1e-4 of the spread of its values, here 0.5
+        ([[1e-3], [3e-3]], 1e-7, 3e-7),
+        ([[20_000.0], [20_001.0]], 0.05, 0.1),  # or of a thirty-second of the largest, since fp32 has seven digits
+        ([[0.1, 0.2], [3.0, -2.0]], 0.9e-4, 1.2e-4),  # classes: as they are
+        ([[0.001, 0.002], [0.001, 0.0]], 0.9e-4, 1.2e-4),
+    ],
+)
+def test_the_bound_has_the_scale_of_the_logits(expected, tolerated, refused):
+    exact = np.array(expected)
+    compare(exact + tolerated, expected)
+    with pytest.raises(UserError, match="differs from its checkpoint"):
+        compare(exact + refused, expected)

@@ -1,4 +1,5 @@
 import numpy as np
+import onnx
 import pytest
 
 from tests.support_models import Sentences
@@ -47,6 +48,43 @@ def test_missing_input_and_too_long_batch_are_one_line(model):
     with pytest.raises(UserError, match=r"shape \(1, 99\)") as caught:
         Session(model, 1).run(batch((1, 99)))
     assert "\n" not in str(caught.value)
+
+
+def test_a_token_beyond_the_vocabulary_is_named(model, capfd):
+    beyond = {**batch(), "input_ids": np.full((2, 5), 5000, dtype=np.int64)}
+    with pytest.raises(UserError, match=r"token id 5,000 beyond its vocabulary\?$") as caught:
+        Session(model, 1).run(beyond)
+    assert "\n" not in str(caught.value)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("dtype", "ids", "told"),
+    [
+        ("float16", 4097, "of float16, which cannot hold 4,097"),
+        ("int8", 300, "of int8, which cannot hold 300"),
+        ("float32", 4097, None),
+        ("int32", 4097, None),
+        ("float16", 2048, None),
+        ("uint8", 255, None),
+    ],
+)
+def test_inputs_of_other_types_hold_the_ids_or_are_refused(tmp_path, dtype, ids, told):
+    kind = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Cast", ["input_ids"], ["logits"], to=onnx.TensorProto.FLOAT)],
+        "g",
+        [onnx.helper.make_tensor_value_info("input_ids", kind, ["batch", "length"])],
+        [onnx.helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, ["batch", "length"])],
+    )
+    made = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(made, tmp_path / "model.onnx")
+    opened, given = Session(tmp_path / "model.onnx", 1), {"input_ids": np.array([[1, ids]])}
+    if told is None:
+        assert opened.run(given).tolist() == [[1, ids]]
+        return
+    with pytest.raises(UserError, match=told):
+        opened.run(given)
 
 
 def test_no_onnx_file(tmp_path):

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import networkx as nx
 import numpy as np
+import onnx as onnx_file
 import pytest
 import torch
 from click.testing import CliRunner
@@ -175,3 +177,45 @@ def test_texts_stand_for_names_where_they_are_the_only_ones(home: Path, tmp_path
     assert record["fact"] == ["a13", "parent", "b13"]
     with pytest.raises(UserError, match="'Bob': 2 are called so: give one of a14, b13"):
         explain(str(home / "onnx"), ("Ann", "parent", "Bob"), named)
+
+
+def test_a_query_of_an_unknown_relation_is_named(home: Path, tmp_path: Path) -> None:
+    lines = [*TAILS, ("a13", "grant", "c13"), *[("a13", "grant", one) for one in ("d13", "b13", "c14")]]
+    file = write(tmp_path / "queries.txt", lines)
+    with pytest.raises(
+        UserError, match=r"queries\.txt, line 5: relation 'grant' is not in the graph: did you mean 'grand'"
+    ):
+        ranked(home, queries=[str(home / "queries.txt"), file])
+    (tmp_path / "texts.txt").write_text("grant\tis the film of\n")
+    known = {"task": section(home, relations=str(tmp_path / "texts.txt"))}  # new to the graph, but it has a text
+    record = rank([str(home / "onnx")], known, queries=[file], candidates=4)["models"][0]["ranking"]
+    assert record["queries"] == 2
+
+
+def test_relations_that_only_the_model_has_seen_are_known(home: Path, tmp_path: Path) -> None:
+    graph = write(tmp_path / "facts.txt", [("x", "parent", "y"), ("y", "parent", "z")])
+    queries = write(tmp_path / "queries.txt", [("x", "grand", "z"), ("x", "grand", "y")])
+    bare = {"task": {key: value for key, value in section(home).items() if key != "relations"}}
+    options: dict[str, Any] = {"queries": [queries], "candidates": 2, "facts": graph}
+    [record] = [one["ranking"] for one in rank([str(home / "onnx")], bare, **options)["models"]]
+    assert (record["queries"], record["coverage"]) == (1, 1.0)
+    assert explain(str(home / "onnx"), ("x", "grand", "z"), bare, facts=graph)["paths"]
+
+
+def test_queries_of_another_graph_are_refused(home: Path, tmp_path: Path) -> None:
+    file = write(tmp_path / "queries.txt", [("x1", "grand", "c1"), ("x1", "grand", "c2")])
+    with pytest.raises(UserError, match=r"queries\.txt, line 1: entity 'x1' is not in the graph, nor"):
+        ranked(home, queries=[file], candidates=2)
+
+
+def test_judgements_that_are_no_numbers_are_no_ranks(home: Path, tmp_path: Path) -> None:
+    shutil.copytree(home / "onnx", tmp_path / "broken")
+    file = tmp_path / "broken" / "model.onnx"
+    model = onnx_file.load(file)
+    bias = next(one for one in model.graph.initializer if one.name.endswith("classifier.bias"))
+    bias.CopyFrom(onnx_file.numpy_helper.from_array(np.array([0, np.nan], dtype=np.float32), bias.name))
+    onnx_file.save(model, file)
+    with pytest.raises(UserError, match=r"broken: its logits are not finite .* the first is example 1:"):
+        ranked(home, str(tmp_path / "broken"))
+    with pytest.raises(UserError, match=r"broken: its logits are not finite"):
+        explain(str(tmp_path / "broken"), TAILS[0], {"task": section(home)})

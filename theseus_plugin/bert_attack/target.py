@@ -30,7 +30,7 @@ class Target:
     """
 
     def __init__(self, model: Model, child: Child, data: TaskData, batch_size: int) -> None:
-        self._child, self._data, self._size = child, data, batch_size
+        self._name, self._child, self._data, self._size = model.name, child, data, batch_size
         self._tokenizer = load_tokenizer(str(model.folder))
 
     @property
@@ -43,12 +43,12 @@ class Target:
         columns = list(zip(*texts, strict=True))
         length = self._data.max_length or self._tokenizer.model_max_length
         examples, _ = tokenize(self._tokenizer, columns, [0] * len(texts), length)
-        logits, _ = predict(self._answer, examples, self._data.collate, self._size)
+        (logits,) = predict(self._name, self._answer, examples, self._data.collate, self._size)
         return logits
 
-    def _answer(self, batch: Batch, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        rows, answers, _ = self._child.ask("predict", batch=batch, labels=labels)
-        return rows, answers
+    def _answer(self, batch: Batch, labels: np.ndarray) -> tuple[np.ndarray, ...]:
+        finite, rows, _, _ = self._child.ask("predict", batch=batch, labels=labels)
+        return finite, rows
 
 
 def load_texts(model: Model, task: Task) -> TaskData:

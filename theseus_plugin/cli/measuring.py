@@ -25,6 +25,12 @@ from theseus_plugin.scale import scale
     "--max-drop", type=float, help="Points of the metric, or per cent of perplexity, that it may cost.  [default: 0.5]"
 )
 @click.option("--leave-out", multiple=True, metavar="NODE", help="A node to leave in fp32; may be repeated.")
+@click.option(
+    "--tolerance",
+    type=float,
+    help="Difference in logits that passes in fp32; of a regression as a share of their spread.  [default: 1e-4]",
+)
+@click.option("--examples", type=int, help="Examples to compare logits on.  [default: 64]")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), help="What to arrange the graph for.  [default: cpu]")
 @click.option("--opset", type=int, help="Version of the ONNX operators.  [default: 17]")
 @as_json_option

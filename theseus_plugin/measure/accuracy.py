@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from theseus_plugin.contract import Evaluator
-from theseus_plugin.errors import UserError
+from theseus_plugin.errors import UserError, reason
 from theseus_plugin.measure.devices import Placed
 from theseus_plugin.progress import progress
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from theseus_plugin.contract import Task, TaskData
+    from theseus_plugin.measure.alike import Asked
     from theseus_plugin.measure.models import Model
     from theseus_plugin.measure.runtimes import Batch
 
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 class AccuracyConfig(Placed):
     """Options of `accuracy`."""
 
-    batch_size: int = Field(32, ge=1, description="examples per batch; changes the speed, hardly the result")
+    batch_size: int = Field(32, ge=1, le=2**20, description="examples per batch; changes the speed, hardly the result")
 
 
 class Accuracy(Evaluator):
@@ -42,13 +44,14 @@ class Accuracy(Evaluator):
 
     def evaluate(self, models: Sequence[str], task: Task) -> list[dict[str, Any]]:
         """Per model: `metrics` with their `intervals`, their `difference` from the first model's (value and interval,
-        both models judged on the same resampled examples), the `metric` the task goes by, those of which
+        both models judged on the same resampled examples; none, and the reason as `unpaired`, where a model is asked
+        about other examples than the first), the `metric` the task goes by, those of which
         `lower_is_better`, `examples`, `truncated`, `device`, `threads`, `file`, `sha256`. A metric that cannot be
         judged on any resample has no interval.
 
         Raises:
             UserError: a path that is no model or not for this device, what the task refuses, a model that cannot be
-                run, or whose head does not fit the task.
+                run, whose head does not fit the task, or whose logits or metrics are not finite.
         """
         from theseus_plugin.measure.devices import admitted
 
@@ -58,6 +61,7 @@ class Accuracy(Evaluator):
     def _score(self, model: Model, task: Task) -> _Scored:
         import numpy as np
 
+        from theseus_plugin.measure.alike import Asked, marks
         from theseus_plugin.measure.child import opened
         from theseus_plugin.onnx.predict import predict
 
@@ -71,18 +75,21 @@ class Accuracy(Evaluator):
             if data.reduce is not None:
                 child.ask("reduce", code=np.frombuffer(pickle.dumps(data.reduce), dtype=np.uint8))
 
-            def answer(batch: Batch, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-                rows, answers, width = child.ask("predict", batch=batch, labels=labels)
+            def answer(batch: Batch, labels: np.ndarray) -> tuple[np.ndarray, ...]:
+                finite, rows, answers, width = child.ask("predict", batch=batch, labels=labels)
                 _refuse_other_head(model, width, data)
                 tick()
-                return rows, answers
+                return finite, rows, answers, marks(batch, labels, data)
 
-            return _Scored(model, data, *predict(answer, examples, data.collate, size))
+            logits, labels, asked = predict(model.name, answer, examples, data.collate, size)
+        return _Scored(model, data, logits, labels, Asked(asked, data.texts.get("validation")))
 
     def _record(self, scored: _Scored, first: _Scored) -> dict[str, Any]:
+        from theseus_plugin.measure.alike import unlike
         from theseus_plugin.measure.statistics import intervals, paired_intervals
 
-        paired = paired_intervals(scored.resampled, first.resampled)
+        why = unlike(first.asked, scored.asked)
+        paired = {} if why else paired_intervals(scored.resampled, first.resampled)
         return {
             "metrics": scored.metrics,
             "intervals": intervals(scored.resampled),
@@ -90,6 +97,7 @@ class Accuracy(Evaluator):
                 name: {"value": scored.metrics[name] - first.metrics[name], "interval": between}
                 for name, between in paired.items()
             },
+            **({"unpaired": why} if why else {}),
             "metric": scored.data.metric,
             "lower_is_better": sorted(scored.data.lower_is_better),
             "examples": len(scored.labels),
@@ -108,10 +116,20 @@ class _Scored:
     data: TaskData
     logits: np.ndarray
     labels: np.ndarray
+    asked: Asked
 
     @cached_property
     def metrics(self) -> dict[str, float]:
-        return self.data.score(self.logits, self.labels)
+        try:
+            metrics = self.data.score(self.logits, self.labels)
+        except ValueError as error:
+            raise UserError(
+                f"{self.model.name}: its logits cannot be scored ({reason(error)}): does the task fit the model?"
+            ) from error
+        wrong = next((name for name, value in metrics.items() if not math.isfinite(value)), None)
+        if wrong is not None:
+            raise UserError(f"{self.model.name}: its {wrong} is {metrics[wrong]}, no number: name another metric")
+        return metrics
 
     @cached_property
     def resampled(self) -> dict[str, np.ndarray]:

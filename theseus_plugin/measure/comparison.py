@@ -9,7 +9,7 @@ from typing import Any
 
 from theseus_plugin.measure.child import Child
 from theseus_plugin.measure.devices import Placed
-from theseus_plugin.measure.inputs import Inputs
+from theseus_plugin.measure.inputs import Inputs, parse_shape
 from theseus_plugin.measure.interleaving import Rule, Timed, race, time_batches, time_texts
 from theseus_plugin.measure.models import Model
 from theseus_plugin.measure.runtimes import Batch
@@ -34,6 +34,10 @@ class Comparison:
 
     def shape(self, shape: str) -> list[dict[str, Any]]:
         """Per model the record of a shape: statistics of its calls, and how it compares with the first."""
+        size, length = parse_shape(shape)
+        if length is None:  # the same examples for all, however long each model finds them
+            chosen = self.inputs[0].drawn(size)
+            return self._race(lambda inputs: [inputs.collate(chosen)])
         return self._race(lambda inputs: [inputs.batch(shape)])
 
     def examples(self, chosen: Sequence[int]) -> list[dict[str, Any]]:

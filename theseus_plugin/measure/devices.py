@@ -21,7 +21,7 @@ class Placed(Options):
     """The options that all evaluators that run models share."""
 
     device: Device = Field("cpu", description="cpu, cuda, or tensorrt (ONNX models only)")
-    threads: int | None = Field(None, ge=1, description="threads; all usable cores by default")
+    threads: int | None = Field(None, ge=1, le=1024, description="threads; all usable cores by default")
     force: bool = Field(False, description="run also what the device has no fast kernels for")
 
     @property

@@ -38,6 +38,12 @@ def score(record: Record, metric: str) -> float | None:
     return value
 
 
+def unpaired(record: Record) -> str | None:
+    """Why a model's score does not compare with the first one's, if it was asked about other examples."""
+    why: str | None = record.get("accuracy", {}).get("unpaired")
+    return why
+
+
 def metric_scale(record: Record, metric: str) -> Scale:
     """How a metric of a record is shown and compared."""
     return scale(record.get("accuracy", {}), metric)

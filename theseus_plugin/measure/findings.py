@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from theseus_plugin.measure.figures import TASK, Record, comparable, metric_scale, named, score, shapes, timed
+from theseus_plugin.measure.figures import TASK, Record, comparable, metric_scale, named, score, shapes, timed, unpaired
 from theseus_plugin.measure.names import labels
 from theseus_plugin.measure.ratios import differs
 
@@ -24,12 +24,15 @@ def findings(records: Sequence[Record]) -> list[str]:
 def kept(first: Record, record: Record, metric: str) -> str | None:
     """`f1 76.00 of 80.00, 95.0 % of it`, with the interval of the difference where there is one.
 
-    Of a metric of which less is better: `perplexity 8.40 after 8.00, 5.0 % more`.
+    Of a metric of which less is better: `perplexity 8.40 after 8.00, 5.0 % more`. No comparison where the models were
+    asked about other examples.
     """
     before, after = score(first, metric), score(record, metric)
     if before is None or after is None:
         return None
     shown = metric_scale(record, metric)
+    if why := unpaired(record):
+        return f"{metric} {shown.text(after)} on other examples, so not compared ({why})"
     if shown.lower_is_better:
         lost = shown.lost(before, after)
         share = f" after {shown.text(before)}, {abs(lost):.1f} % {'more' if lost > 0 else 'less'}"

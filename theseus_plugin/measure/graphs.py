@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,8 +29,15 @@ class Graph:
     """Numbers in the initializers, by dtype."""
     precision: Precision
     """What the file says of itself, else what its operators and weights say."""
-    external: tuple[Path, ...]
-    """Files beside it that hold weights."""
+    needed: dict[str, int]
+    """Files that hold weights, as the model names them, and how many bytes of each it reads at least."""
+    outputs: tuple[str, ...]
+    """Their names."""
+
+    @property
+    def external(self) -> list[str]:
+        """These files."""
+        return list(self.needed)
 
 
 def read_graph(file: Path) -> Graph:
@@ -43,15 +51,30 @@ def read_graph(file: Path) -> Graph:
 
     try:
         model = onnx.load(file, load_external_data=False)
-    except DecodeError:
+        counts: Counter[str] = Counter()
+        for tensor in model.graph.initializer:
+            counts[str(onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type))] += math.prod(tensor.dims)
+        needed: dict[str, int] = {}
+        for tensor in _tensors(model.graph):
+            if tensor.data_location == onnx.TensorProto.EXTERNAL:
+                place = {entry.key: entry.value for entry in tensor.external_data}
+                end = int(place.get("offset", 0)) + int(place.get("length", 0))
+                name = place.get("location", "")
+                needed[name] = max(end, needed.get(name, 0))
+    except (DecodeError, KeyError, ValueError):
         raise UserError(f"{file} cannot be read as ONNX: export it again") from None
-    counts: Counter[str] = Counter()
-    external: set[str] = set()
-    for tensor in model.graph.initializer:
-        counts[str(onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type))] += math.prod(tensor.dims)
-        if tensor.data_location == onnx.TensorProto.EXTERNAL:
-            external |= {entry.value for entry in tensor.external_data if entry.key == "location"}
-    return Graph(counts, _precision(model, counts), tuple(file.with_name(name) for name in sorted(external)))
+    outputs = tuple(output.name for output in model.graph.output)
+    return Graph(counts, _precision(model, counts), dict(sorted(needed.items())), outputs)
+
+
+def _tensors(graph: Any) -> Iterator[Any]:
+    """All that may lie in other files: initializers, and what nodes hold, those of their own graphs included."""
+    yield from graph.initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            yield from (attribute.t, *attribute.tensors)
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _tensors(inner)
 
 
 def _precision(model: Any, counts: Counter[str]) -> Precision:

@@ -57,7 +57,7 @@ class Memory(Evaluator):
         from theseus_plugin.measure.child import Child
         from theseus_plugin.measure.inputs import Inputs
 
-        inputs = Inputs(task.load(str(model.folder), splits=("validation",)))
+        inputs = Inputs.of(task, model)
         [shape] = inputs.shapes([self.config.shape], model.folder)
         with Child(model, task.auto_class, self.config) as child:
             child.receive()

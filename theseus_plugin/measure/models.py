@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from theseus_plugin.measure.runtimes import Runtime
 
 Precision = Literal["fp32", "fp16", "int8-dynamic", "int8-static", "mixed"]
-ONNX = "model.onnx"
+ONNX, LOGITS = "model.onnx", "logits"
 SHARDS = f"{WEIGHTS}.index.json"
 _SUFFIXES: dict[str, Runtime] = {"@eager": "torch-eager", "@compiled": "torch-compiled"}
 Stamp = tuple[str, int, int]
@@ -47,6 +47,15 @@ class Model:
         return self.file.parent
 
     @property
+    def config(self) -> dict[str, Any]:
+        """Its `config.json`.
+
+        Raises:
+            UserError: that is none.
+        """
+        return _config(_stamp(self.folder / "config.json"))
+
+    @property
     def graph(self) -> Graph | None:
         """What is in the ONNX file; None for a checkpoint."""
         return _graph(_stamp(self.file)) if self.runtime == "onnxruntime" else None
@@ -71,8 +80,14 @@ def resolve(name: str) -> Model:
 
     Raises:
         UserError: neither is there, or both, or no `config.json` beside it; `@` behind an ONNX model; a file that
-            is damaged or lacks the files with its weights.
+            is damaged, keeps weights outside its folder or lacks the files with them.
     """
+    model = _resolved(name)
+    _ = model.config
+    return model
+
+
+def _resolved(name: str) -> Model:
     path, asked = split_name(name)
     file = _find(name, Path(path))
     if not file.with_name("config.json").is_file():
@@ -83,7 +98,14 @@ def resolve(name: str) -> Model:
     if asked is not None:
         raise UserError(f"{name}: @eager and @compiled are for checkpoints, this is an ONNX model: leave it out")
     graph = _graph(_stamp(file))
-    files = (file, *_beside(file, graph.external))
+    if not graph.outputs:
+        raise UserError(f"{file} cannot be read as ONNX, it holds no graph: export it again")
+    if LOGITS not in graph.outputs:
+        raise UserError(
+            f"{file}: no output {LOGITS!r}, only {', '.join(graph.outputs)}: export it again, with its head"
+        )
+    files = (file, *_beside(file, [_inside(file, place) for place in graph.external]))
+    _refuse_cut(files[1:], graph.needed)
     return Model(name, "onnxruntime", graph.precision, file, files, _sha256(_stamps(files)))
 
 
@@ -111,10 +133,26 @@ def _shards(file: Path) -> list[Path]:
     return [file.with_name(shard) for shard in sorted(set(read_json(file)["weight_map"].values()))]
 
 
+def _inside(file: Path, place: str) -> Path:
+    """A file that a model names as the place of its weights, in the model's own folder or below."""
+    if not place or "\0" in place or Path(place).is_absolute() or ".." in Path(place).parts:
+        raise UserError(f"{file} keeps weights in {place!r}, outside its own folder: save them beside the model")
+    return file.parent / place
+
+
+def _refuse_cut(files: Sequence[Path], needed: Mapping[str, int]) -> None:
+    for other, least in zip(files, needed.values(), strict=True):
+        if other.stat().st_size < least:
+            raise UserError(
+                f"{other}: {other.stat().st_size:,} bytes, but the model reads {least:,} of it: copy the model again"
+            )
+
+
 def _beside(file: Path, others: Sequence[Path]) -> Sequence[Path]:
     for other in others:
         if not other.is_file():
-            raise UserError(f"{file} keeps weights in {other.name}, which is not beside it: copy the model again")
+            name = other.relative_to(file.parent)
+            raise UserError(f"{file} keeps weights in {name}, which is not beside it: copy the model again")
     return others
 
 
@@ -130,6 +168,14 @@ def _stamps(files: Sequence[Path]) -> tuple[Stamp, ...]:
 @lru_cache(maxsize=64)
 def _sha256(stamps: tuple[Stamp, ...]) -> str:
     return sha256(*(Path(path) for path, _, _ in stamps))
+
+
+@lru_cache(maxsize=64)
+def _config(stamp: Stamp) -> dict[str, Any]:
+    found = read_json(Path(stamp[0]))
+    if not isinstance(found, dict):
+        raise UserError(f"{stamp[0]}: holds no JSON object: copy the config of the model there")
+    return found
 
 
 @lru_cache(maxsize=64)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from theseus_plugin.measure.figures import TASK, Record, comparable
+from theseus_plugin.measure.figures import TASK, Record, comparable, unpaired
 from theseus_plugin.measure.names import labels
 
 
@@ -17,6 +17,10 @@ def warnings(records: Sequence[Record]) -> list[str]:
     for name, record in zip(labels(records), records, strict=True):
         if "latency" in record and "latency" in records[0] and not comparable(records[0], record):
             lines.append(f"{name} was not measured like the first model: it is not ranked with the others.")
+        if why := record.get("latency", {}).get("unpaired"):
+            lines.append(f"{name} has other examples than the first model ({why}): no model was timed on its own ones.")
+        if why := unpaired(record):
+            lines.append(f"{name} was scored on other examples than the first model ({why}): they do not compare.")
         if len({part["sha256"] for part in parts(record)}) > 1:
             lines.append(f"{name}: the file changed between the measurements, whose figures do not belong together.")
     return lines

@@ -15,6 +15,7 @@ from theseus_plugin.measure.figures import (
     reference,
     score,
     timed,
+    unpaired,
     where,
 )
 from theseus_plugin.measure.recommend import KEEP
@@ -40,14 +41,16 @@ def metric_and_latency(records: Sequence[Record]) -> str | None:
         return None
     costs = [(timed(record, shape) or {}).get("median_ms") for record in records]
     axis = "median ms per example" if shape == TASK else f"median ms, {named(shape)}"
-    ranked = [comparable(records[0], record) for record in records]
+    ranked = [comparable(records[0], record) and not unpaired(record) for record in records]
     return _against(records, costs, ranked, "latency", axis, where(shape))
 
 
 def metric_and_bytes(records: Sequence[Record]) -> str | None:
     """The task's metric over the size on disk; None where either is missing."""
     costs = [record["size"]["bytes"] / 1e6 if "size" in record else None for record in records]
-    return _against(records, costs, [is_ok(record) for record in records], "size", "MB on disk", "on disk")
+    return _against(
+        records, costs, [is_ok(record) and not unpaired(record) for record in records], "size", "MB on disk", "on disk"
+    )
 
 
 def _against(

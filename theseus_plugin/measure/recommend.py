@@ -1,10 +1,10 @@
 """Which of the models to deploy, in one sentence.
 
-The rule: of the models that were measured like the first and keep at least 99 % of its score in the task's metric
-(where less is better: whose score times 0.99 is at most that of the first), the one with the lowest median latency.
-Latency is that on the task's own examples if they were timed, else at the shape with the most tokens. A model is as
-good as the fastest if the intervals of their ratios to the first overlap, or if it is slower by no more than the noise
-floor: among those the one with the fewest bytes is chosen.
+The rule: of the models that were measured like the first, on the same examples, and keep at least 99 % of its score in
+the task's metric (where less is better: whose score times 0.99 is at most that of the first), the one with the lowest
+median latency. Latency is that on the task's own examples if they were timed, else at the shape with the most tokens. A
+model is as good as the fastest if the intervals of their ratios to the first overlap, or if it is slower by no more
+than the noise floor: among those the one with the fewest bytes is chosen.
 Nothing is recommended that is not clearly faster than the first, or smaller without a clear difference in speed.
 """
 
@@ -14,7 +14,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from theseus_plugin.measure.figures import Record, comparable, metric_scale, reference, score, timed, where
+from theseus_plugin.measure.figures import Record, comparable, metric_scale, reference, score, timed, unpaired, where
 from theseus_plugin.measure.findings import kept
 from theseus_plugin.measure.names import labels
 from theseus_plugin.measure.ratios import differs, interval, noise
@@ -38,7 +38,11 @@ def recommendation(records: Sequence[Record], keep: float = KEEP) -> str | None:
     if shape is None or "accuracy" not in records[0]:
         return None
     metric = records[0]["accuracy"]["metric"]
-    able = [r for r in records if comparable(records[0], r) and score(r, metric) is not None and timed(r, shape)]
+    able = [
+        r
+        for r in records
+        if comparable(records[0], r) and score(r, metric) is not None and not unpaired(r) and timed(r, shape)
+    ]
     best = score(records[0], metric)
     if len(able) < 2 or able[0] is not records[0] or best is None or best <= 0:
         return None

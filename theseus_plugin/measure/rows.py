@@ -15,6 +15,7 @@ from theseus_plugin.measure.figures import (
     score,
     shapes,
     timed,
+    unpaired,
 )
 from theseus_plugin.measure.names import labels, runtime
 from theseus_plugin.measure.ratios import differs, interval, noise
@@ -122,6 +123,8 @@ def _score(record: Record, metric: str) -> Cell | None:
 
 def _difference(record: Record, metric: str) -> Cell | None:
     found = record.get("accuracy", {}).get("difference", {}).get(metric)
+    if unpaired(record) and score(record, metric) is not None:
+        return Cell(ABSENT, ("other examples",), "other examples")
     if found is None:
         return None
     shown = metric_scale(record, metric)

@@ -35,7 +35,7 @@ class Runnable(Protocol):
 
     def bind(self, batch: Batch) -> Callable[[], object]:
         """Put a batch into the device's memory; each call of what is returned does exactly one forward, and returns
-        when the device is done.
+        when the device is done: the logits where they are in main memory.
         """
 
 
@@ -47,9 +47,9 @@ def import_runtime(runtime: Runtime, file: Path, auto_class: str) -> None:
         import torch  # noqa: F401
         import transformers
 
-        architectures = read_json(file.with_name("config.json")).get("architectures") or []
-        for name in (auto_class, *architectures):
-            getattr(transformers, name, None)
+        architectures = read_json(file.with_name("config.json")).get("architectures")
+        for name in (auto_class, *(architectures if isinstance(architectures, list) else ())):
+            getattr(transformers, str(name), None)
 
 
 def open_model(
@@ -108,7 +108,7 @@ class TorchModel:
 
         tensors = self._tensors(batch)
         if self._device == "cpu":
-            return lambda: self._forward(tensors)
+            return lambda: self._forward(tensors).numpy()
 
         def forward() -> None:
             self._forward(tensors)

@@ -52,8 +52,6 @@ class Size(Evaluator):
 
 
 def _record(model: Model) -> dict[str, Any]:
-    from theseus_plugin.files import read_json
-
     if model.graph is not None:
         counts = model.graph.counts
     else:
@@ -63,7 +61,7 @@ def _record(model: Model) -> dict[str, Any]:
         "bytes": sum(file.stat().st_size for file in model.files),
         "parameters": sum(n for dtype, n in counts.items() if dtype not in _NOT_WEIGHTS),
         "parameters_by_dtype": dict(sorted(counts.items())),
-        **_blocks(read_json(model.folder / "config.json")),
+        **_blocks(model.config),
         **model.facts(),
     }
 

@@ -19,6 +19,7 @@ from theseus_plugin.measure import resident
 from theseus_plugin.measure.runtimes import Batch, Runnable, Runtime, import_runtime, open_model
 from theseus_plugin.measure.timing import Call, Clock, once, repeat, warm_up
 from theseus_plugin.measure.wire import decode, encode
+from theseus_plugin.onnx.finite import finite_rows, require_finite
 
 
 class Worker:
@@ -47,18 +48,44 @@ class Worker:
         """The task's `reduce`, pickled: logits of every token are too many to send."""
         self._reduce = pickle.loads(code.tobytes())
 
-    def predict(self, batch: Batch, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
-        """Logits in fp32 and labels, reduced if `reduce` was sent; and how many logits there were of each."""
+    def predict(self, batch: Batch, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+        """Which rows have finite logits; logits in fp32 and labels, reduced if `reduce` was sent; and how many logits
+        there were of each.
+
+        Raises:
+            UserError: the logits do not fit the labels, as those of a model for another task.
+        """
         logits = self._model.run(batch).astype(np.float32)
-        return *reduce_arrays(self._reduce, logits, labels), int(logits.shape[-1])
+        finite = finite_rows(logits, batch)
+        unfit = len(logits) != len(labels) or (self._reduce is None and labels.ndim == 1 and logits.ndim > 2)
+        try:
+            rows, answers = (logits, labels) if unfit else reduce_arrays(self._reduce, logits, labels)
+        except (IndexError, RuntimeError, TypeError, ValueError):
+            unfit = True
+        if unfit:
+            raise UserError(
+                f"{self._job['file']}: its logits have the shape {logits.shape}, the labels {labels.shape}: "
+                "name a model that was made for this task, or another task"
+            )
+        return finite, rows, answers, int(logits.shape[-1])
 
     def bind(self, batches: Sequence[Batch]) -> None:
         """Put the batches in place that are timed from now on."""
+        self._batches = batches
         self._calls = [self._model.bind(batch) for batch in batches]
 
     def once(self) -> list[int]:
-        """Time each batch once, the very first call included."""
-        return once(self._calls, self._clock)
+        """Time each batch once, the very first call included.
+
+        Raises:
+            NotFinite: logits that the device hands over are not finite: a model that computes nothing is not timed.
+        """
+        given: list[object] = []
+        durations = once([lambda call=call: given.append(call()) for call in self._calls], self._clock)  # type: ignore[misc]
+        for batch, logits in zip(self._batches, given, strict=True):
+            if isinstance(logits, np.ndarray):
+                self._require_finite(logits, batch)
+        return durations
 
     def warm_up(self, max_seconds: float) -> list[int]:
         """Time the first batch until its calls are steady."""
@@ -108,8 +135,12 @@ class Worker:
         self._open()
         loaded = resident.now()
         for _ in range(2):  # what the first call keeps, the second one finds taken
-            self._model.run(batch)
+            logits = self._model.run(batch)
+        self._require_finite(logits, batch)
         return {"baseline": baseline, "loaded": loaded, "peak": resident.peak()}
+
+    def _require_finite(self, logits: np.ndarray, batch: Batch) -> None:
+        require_finite(str(self._job["file"]), finite_rows(logits, batch))
 
     def _open(self) -> None:
         self._model = self._opener(**self._job)

@@ -24,12 +24,17 @@ class ExportConfig(Options):
     )
     opset: int = Field(17, ge=17, le=20, description="version of the ONNX operators")
     tolerance: float = Field(
-        1e-4, gt=0, description="largest absolute difference of a logit from the checkpoint's that passes in fp32"
+        1e-4,
+        gt=0,
+        allow_inf_nan=False,
+        description="largest difference of a logit from the checkpoint's that passes in fp32; of a regression a share "
+        "of the spread of its values",
     )
-    examples: int = Field(64, ge=1, description="examples to compare logits on, spread over all lengths")
+    examples: int = Field(64, ge=1, le=2**20, description="examples to compare logits on, spread over all lengths")
     max_drop: float = Field(
         0.5,
         ge=0,
+        allow_inf_nan=False,
         description="points (hundredths) of the task's metric that a lower precision may cost; of one of which less is "
         "better, as perplexity, per cent of it",
     )

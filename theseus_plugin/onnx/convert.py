@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ import numpy as np
 
 from theseus_plugin.errors import UserError, reason
 from theseus_plugin.onnx import external
-from theseus_plugin.quiet import quiet
+from theseus_plugin.quiet import mute
 
 if TYPE_CHECKING:
     from torch import nn
@@ -60,7 +59,7 @@ def convert(model: Any, batch: Batch, file: Path, opset: int, exporters: Sequenc
     batch = {name: array if len(array) > 1 else np.repeat(array, 2, axis=0) for name, array in batch.items()}
     reasons = []
     for exporter in exporters:
-        with TemporaryDirectory(dir=file.parent, prefix=".convert-") as folder, quiet():
+        with TemporaryDirectory(dir=file.parent, prefix=".convert-") as folder, mute():
             try:
                 write[exporter](model, batch, Path(folder, "model.onnx"), opset)
             except Exception as error:  # the exporters raise anything on what they do not know
@@ -78,7 +77,7 @@ def _torchscript(model: Any, batch: Batch, file: Path, opset: int) -> None:
     import torch
 
     wrapped, arrays = _wrapped(model, batch)
-    with torch.no_grad(), _no_dump():
+    with torch.no_grad():
         axes = {name: _axes(array) for name, array in batch.items()}
         by_rank = {2: {0: "batch"}, 3: {0: "batch", 1: "length"}}
         torch.onnx.export(
@@ -91,19 +90,6 @@ def _torchscript(model: Any, batch: Batch, file: Path, opset: int) -> None:
             opset_version=opset,
             dynamo=False,
         )
-
-
-@contextmanager
-def _no_dump() -> Iterator[None]:
-    """The TorchScript exporter prints the whole graph when it fails; it turns that log on itself."""
-    import torch
-
-    log = torch._C._jit_onnx_log
-    torch._C._jit_onnx_log = lambda *_: None
-    try:
-        yield
-    finally:
-        torch._C._jit_onnx_log = log
 
 
 def _dynamo(model: Any, batch: Batch, file: Path, opset: int) -> None:

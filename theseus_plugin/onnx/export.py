@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from theseus_plugin.checkpoint import load_model, load_processor, weights_file
 from theseus_plugin.contract import as_recipe
-from theseus_plugin.errors import UserError
+from theseus_plugin.errors import UserError, reason
 from theseus_plugin.files import complete_folder, read_json, refuse_existing, sha256, write_json
 from theseus_plugin.onnx import external, fusion, metadata, parity
 from theseus_plugin.onnx.config import ExportConfig
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from theseus_plugin.contract import Task
 
 MODEL = "model.onnx"
+_QUOTED = 200
+"""Characters of what another library says."""
 PACKAGES = ("theseus-plugin", "torch", "transformers", "onnx", "onnxruntime")
 
 
@@ -58,9 +60,10 @@ def export(checkpoint: str, output: str, task: Task, config: ExportConfig | None
     model = load_model(checkpoint, task.auto_class, attn_implementation="eager")
     model.config.use_cache = False  # a decoder would return keys and values too
     data = task.load(checkpoint, splits=("validation",))
-    chosen = parity.spread(data.splits["validation"], config.examples)
+    numbers = parity.places(data.splits["validation"], config.examples)
+    chosen = [data.splits["validation"][number] for number in numbers]
     inputs = model_inputs(model, chosen[0])
-    reference = parity.reference(model, chosen, data, inputs)
+    reference = parity.reference(model, chosen, data, inputs, numbers)
     with complete_folder(output) as folder:
         stages = Stages(folder / MODEL, reference, config.tolerance)
         # traced on the shortest example: a length that the exporter bakes in shows on all others
@@ -99,7 +102,11 @@ def export(checkpoint: str, output: str, task: Task, config: ExportConfig | None
 
 
 def _convert(stages: Stages, model: Any, batch: parity.Batch, opset: int) -> str:
-    """The first stage, by the first exporter whose graph has the checkpoint's logits; gives the exporter's name."""
+    """The first stage, by the first exporter whose graph has the checkpoint's logits; gives the exporter's name.
+
+    Raises:
+        UserError: there is none.
+    """
     reasons = []
     for exporter in EXPORTERS:
         try:
@@ -109,7 +116,13 @@ def _convert(stages: Stages, model: Any, batch: parity.Batch, opset: int) -> str
             reasons.append(error)
         else:
             return exporter
-    raise reasons[0]
+    first = reasons[0]
+    if first.__cause__ is None:
+        raise first
+    raise UserError(  # what ONNX Runtime says of a graph that its user never sees
+        f"{type(model).__name__} cannot be exported to ONNX, its graph fails for other lengths "
+        f"({reason(first)[:_QUOTED]}): choose a model of another architecture"
+    ) from first
 
 
 def _fuse(config: Any, attention: bool = True) -> Write:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from theseus_plugin.onnx.embedding import fuse_embedding
 from theseus_plugin.onnx.external import data_file
-from theseus_plugin.quiet import quiet
+from theseus_plugin.quiet import mute
 
 
 def fuse(plain: Path, fused: Path, heads: int, width: int, attention: bool = True) -> dict[str, int]:
@@ -23,7 +23,7 @@ def fuse(plain: Path, fused: Path, heads: int, width: int, attention: bool = Tru
     Returns:
         Fused nodes by operator.
     """
-    with quiet():
+    with mute():
         from onnxruntime.transformers.fusion_options import FusionOptions
         from onnxruntime.transformers.optimizer import optimize_model
 

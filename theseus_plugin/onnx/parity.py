@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,8 @@ import numpy as np
 
 from theseus_plugin.errors import UserError
 from theseus_plugin.lengths import has_tokens, lengths
+from theseus_plugin.onnx.finite import finite_rows, require_finite
+from theseus_plugin.quiet import quiet
 
 if TYPE_CHECKING:
     from theseus_plugin.contract import Features, TaskData
@@ -19,6 +22,7 @@ Rows = tuple[np.ndarray, np.ndarray]
 """Reduced logits and labels of a batch, as `TaskData.score` takes them."""
 BATCH_SIZE = 8
 SINGLES = 8
+RESOLVED = 1 / 32
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,19 @@ class Reference:
     """How they are scored."""
     lengths: tuple[int, int] | None
     """Lengths of the shortest and the longest of them, in tokens; None where they have none, as images."""
+    numbers: Sequence[int] = ()
+    """Of the examples among all, counted from 0; for messages."""
+
+    @property
+    def scale(self) -> float:
+        """What a difference of logits is measured by.
+
+        For the one logit of a regression, whose unit is that of the labels, the spread of its values: largest less
+        smallest. For logits of classes 1, for probabilities depend on them as they are. A thirty-second of the largest
+        logit at least, since fp32 resolves little more.
+        """
+        high, low = (float(function([function(logits) for logits in self.logits])) for function in (np.max, np.min))
+        return max(high - low if self.logits[0].shape[-1] == 1 else 1.0, max(high, -low) * RESOLVED)
 
 
 def spread(examples: Sequence[Features], count: int) -> list[Features]:
@@ -44,10 +61,15 @@ def spread(examples: Sequence[Features], count: int) -> list[Features]:
 
     Those without a length keep their order.
     """
+    return [examples[place] for place in places(examples, count)]
+
+
+def places(examples: Sequence[Features], count: int) -> list[int]:
+    """The numbers of the examples that `spread` gives, counted from 0."""
     sizes = lengths(examples)
     by_length = sorted(range(len(examples)), key=lambda i: sizes[i])
-    places = np.unique(np.linspace(0, len(by_length) - 1, min(count, len(by_length))).round().astype(int))
-    return [examples[by_length[place]] for place in places]
+    even = np.unique(np.linspace(0, len(by_length) - 1, min(count, len(by_length))).round().astype(int))
+    return [by_length[place] for place in even]
 
 
 def batches(
@@ -64,10 +86,15 @@ def batches(
     return [collate(group) for group in groups]
 
 
-def reference(model: Any, chosen: Sequence[Features], data: TaskData, inputs: Sequence[str]) -> Reference:
-    """Logits of the PyTorch model `model` for the examples `chosen`, fed through its inputs `inputs`.
+def reference(
+    model: Any, chosen: Sequence[Features], data: TaskData, inputs: Sequence[str], numbers: Sequence[int] = ()
+) -> Reference:
+    """Logits of the PyTorch model `model` for the examples `chosen`, which have these `numbers`, fed through `inputs`.
 
     Where texts may be longer than the longest example, one more batch is as long as they may be.
+
+    Raises:
+        NotFinite: some of the logits are not.
     """
     import torch
 
@@ -75,12 +102,12 @@ def reference(model: Any, chosen: Sequence[Features], data: TaskData, inputs: Se
     fed = [{name: batch[name] for name in inputs} for batch in collated]
     if data.max_length is not None:
         fed.append({name: np.resize(array, (1, data.max_length)) for name, array in fed[-1].items()})
-    with torch.no_grad():
+    with torch.no_grad(), quiet():  # some models talk of what they do to a batch
         logits = [
             model(**{name: torch.from_numpy(array) for name, array in batch.items()}).logits.numpy() for batch in fed
         ]
     sizes = lengths(chosen)
-    return Reference(
+    made = Reference(
         batches=fed,
         logits=logits,
         labels=[batch["labels"] for batch in collated],
@@ -88,25 +115,29 @@ def reference(model: Any, chosen: Sequence[Features], data: TaskData, inputs: Se
         padded=-(-len(chosen) // BATCH_SIZE),
         examples=len(chosen),
         lengths=(min(sizes), max(sizes)) if has_tokens(chosen) else None,
+        numbers=numbers,
     )
+    finite = [finite_rows(given, batch) for given, batch in zip(logits, fed, strict=True)]
+    _require_finite(f"the checkpoint {model.name_or_path}", finite, made)
+    return made
 
 
 def check(run: Callable[[Batch], np.ndarray], against: Reference, tolerance: float) -> dict[str, Any]:
     """Compare the logits of `run` with the reference; see `compare`.
 
     Raises:
-        UserError: the largest difference exceeds `tolerance`, or is not a number.
+        UserError: the largest difference exceeds `tolerance` times the scale of the logits, or some are not finite.
     """
-    record = compare(run, against)
+    record, allowed = compare(run, against), tolerance * against.scale
     largest, agreement = record["largest_difference"], record["label_agreement"]
-    if not largest <= tolerance:  # NaN must fail too
+    if largest > allowed:
         equal = "" if agreement is None else f", {agreement:.1%} equal labels"
         raise UserError(
             f"the ONNX model differs from its checkpoint by up to {largest:.3g} in the logits "
-            f"(mean {record['mean_difference']:.3g}{equal}, {against.examples} examples, allowed {tolerance:g}): "
+            f"(mean {record['mean_difference']:.3g}{equal}, {against.examples} examples, allowed {allowed:.3g}): "
             "nothing was kept; raise the tolerance only if you accept these figures"
         )
-    return {**record, "tolerance": tolerance}
+    return {**record, "tolerance": tolerance, "allowed": allowed}
 
 
 def compare(run: Callable[[Batch], np.ndarray], against: Reference) -> dict[str, Any]:
@@ -114,11 +145,18 @@ def compare(run: Callable[[Batch], np.ndarray], against: Reference) -> dict[str,
 
     Returns:
         Largest and mean absolute difference of logits, the share of equal labels (None for a single logit,
-        which is no label), by how much the metric differs on these examples, and what was compared.
+        which is no label), by how much the metric differs on these examples (None where these are too few to judge it
+        by), and what was compared.
+
+    Raises:
+        NotFinite: some logits of `run` are not.
     """
-    largest, agreed, differences, rows = [], [], [], []
+    largest, agreed, differences, rows, finite = [], [], [], [], []
     for at, (batch, expected) in enumerate(zip(against.batches, against.logits, strict=True)):
         given = run(batch)  # one batch at a time: the logits of a language model are many
+        finite.append(finite_rows(given, batch))
+        if not finite[-1].all():
+            continue
         apart = np.abs(given - expected)
         largest.append(apart.max())
         differences.append((apart.sum(dtype=np.float64), apart.size))
@@ -126,16 +164,27 @@ def compare(run: Callable[[Batch], np.ndarray], against: Reference) -> dict[str,
         agreed.append((equal.sum(), equal.size))
         if at < against.padded:
             rows.append(against.data.reduced(given, against.labels[at]))
+    _require_finite("the ONNX model", finite, against)
     return {
         "largest_difference": float(np.max(largest)),
         "mean_difference": _mean(differences),
         "label_agreement": None if against.logits[0].shape[-1] == 1 else _mean(agreed),
         "metric": against.data.metric,
-        "metric_difference": _metric(rows, against) - _metric(_expected(against), against),
+        "metric_difference": _difference(rows, against),
         "examples": against.examples,
         "batches": len(against.batches),
         "lengths": against.lengths and list(against.lengths),
     }
+
+
+def _require_finite(name: str, finite: Sequence[np.ndarray], against: Reference) -> None:
+    """Of the padded batches, which hold each example once, by the example; then of the others."""
+    step = against.padded
+    examples = np.ones(sum(len(rows) for rows in finite[:step]), dtype=bool)
+    for start, rows in enumerate(finite[:step]):
+        examples[start::step] = rows
+    require_finite(name, examples, [1 + number for number in against.numbers])
+    require_finite(f"{name}, on single examples,", np.concatenate([np.ones(1, dtype=bool), *finite[step:]]))
 
 
 def _mean(sums: Sequence[tuple[Any, int]]) -> float:
@@ -148,6 +197,14 @@ def _expected(against: Reference) -> list[Rows]:
         against.data.reduced(logits, labels)
         for logits, labels in list(zip(against.logits, against.labels, strict=False))[: against.padded]
     ]
+
+
+def _difference(rows: Sequence[Rows], against: Reference) -> float | None:
+    try:
+        difference = _metric(rows, against) - _metric(_expected(against), against)
+    except ValueError:  # what sklearn and scipy raise where a metric is not defined
+        return None
+    return difference if math.isfinite(difference) else None
 
 
 def _metric(rows: Sequence[Rows], against: Reference) -> float:

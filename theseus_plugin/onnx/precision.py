@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import numpy as np
 
 from theseus_plugin.errors import UserError
 from theseus_plugin.onnx import external, half, parity, quantize
+from theseus_plugin.onnx.finite import NotFinite, finite_rows
 from theseus_plugin.onnx.gate import Gate
 from theseus_plugin.onnx.predict import predict
 from theseus_plugin.onnx.session import Session
@@ -33,7 +35,7 @@ def lower_precision(stages: Stages, checkpoint: str, task: Task, data: TaskData,
         UserError: it costs more of the metric than `config` allows, or there is nothing to lower.
     """
     target, source = stages.file, stages.file.with_name("fp32.onnx")
-    nodes, lower = _lower(external.load_graph(target).graph, checkpoint, task, stages, config)
+    nodes, lower, fixed = _lower(external.load_graph(target).graph, checkpoint, task, stages, config)
     external.move(target, source)
 
     def logits(file: Path) -> np.ndarray:
@@ -41,15 +43,22 @@ def lower_precision(stages: Stages, checkpoint: str, task: Task, data: TaskData,
         return np.concatenate([session.run(batch).ravel() for batch in stages.reference.batches])
 
     def score(file: Path) -> float:
-        session = Session(file)
-        given, labels = predict(
-            lambda batch, labels: data.reduced(session.run(batch), labels), data.splits["validation"], data.collate
-        )
-        return data.score(given, labels)[data.metric]
+        session, name = Session(file), f"{checkpoint} in {config.precision if file == target else 'fp32'}"
+
+        def answer(batch: parity.Batch, labels: np.ndarray) -> tuple[np.ndarray, ...]:
+            given = session.run(batch)
+            return finite_rows(given, batch), *data.reduced(given, labels)
+
+        given, labels = predict(name, answer, data.splits["validation"], data.collate)
+        parity.compare(session.run, stages.reference)  # also the examples alone, and the longest one
+        value = data.score(given, labels)[data.metric]
+        if not math.isfinite(value):
+            raise NotFinite(f"{name}: its {data.metric} is {value}, no number")
+        return value
 
     scale = Scale(data.metric, data.metric in data.lower_is_better)
     gate = Gate(config.precision, lower, score, logits, config.max_drop, scale)
-    passed = gate.apply(source, target, nodes, config.leave_out)
+    passed = gate.apply(source, target, nodes, [*config.leave_out, *(set(nodes) & set(fixed))])
     external.remove(source)
     agreed = parity.compare(Session(target).run, stages.reference)
     stages.keep(
@@ -61,18 +70,21 @@ def lower_precision(stages: Stages, checkpoint: str, task: Task, data: TaskData,
 
 def _lower(
     graph: Any, checkpoint: str, task: Task, stages: Stages, config: ExportConfig
-) -> tuple[Sequence[str], Lower]:
-    """The nodes that can be lowered, and what does it."""
+) -> tuple[Sequence[str], Lower, Sequence[str]]:
+    """The nodes that can be lowered, what does it, and nodes that it leaves in fp32 in any case."""
     if config.precision == "fp16":
-        return half.halvable(graph), half.to_fp16
+        floats = half.floats(stages.file)
+        names = [*floats, *(output.name for output in graph.output)]
+        fixed = half.beyond(stages.file, names, stages.reference.batches)
+        return half.halvable(graph), partial(half.to_fp16, floats=floats, fixed=fixed), fixed
     nodes = quantize.quantizable(graph)
     if config.precision == "int8-dynamic":
-        return nodes, quantize.quantize_dynamic
+        return nodes, quantize.quantize_dynamic, []
     # once for all nodes: which of them are lowered changes nothing in the tensors of the graph they come from
     batches = _calibration(checkpoint, task, list(stages.reference.batches[0]))
     tensors = quantize.calibrated(graph, nodes)
     ranges = quantize.input_ranges(stages.file, tensors, batches) if tensors else {}
-    return nodes, partial(quantize.quantize_static, ranges=ranges)
+    return nodes, partial(quantize.quantize_static, ranges=ranges), []
 
 
 def _calibration(checkpoint: str, task: Task, inputs: Sequence[str]) -> list[parity.Batch]:

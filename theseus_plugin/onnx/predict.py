@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from theseus_plugin.lengths import lengths
+from theseus_plugin.onnx.finite import require_finite
 
 if TYPE_CHECKING:
     from theseus_plugin.contract import Features
@@ -15,18 +16,26 @@ if TYPE_CHECKING:
 
 
 def predict(
-    answer: Callable[[Batch, np.ndarray], tuple[np.ndarray, np.ndarray]],
+    name: str,
+    answer: Callable[[Batch, np.ndarray], tuple[np.ndarray, ...]],
     examples: Sequence[Features],
     collate: Callable[[Sequence[Features]], dict[str, np.ndarray]],
     batch_size: int = 32,
-) -> tuple[np.ndarray, np.ndarray]:
-    """What `TaskData.score` takes, of all examples in their order.
+    first: int = 1,
+) -> tuple[np.ndarray, ...]:
+    """What `TaskData.score` takes, and whatever else `answer` gives, of all examples in their order.
 
     Args:
-        answer: gives the reduced logits and labels of a batch and its labels; see `TaskData.reduced`.
+        name: the model, for messages.
+        answer: gives of a batch and its labels which of its rows are `finite_rows`, the reduced logits and labels (see
+            `TaskData.reduced`), and more arrays of a row an example.
         examples: with labels.
         collate: makes a batch of them; see `TaskData`.
         batch_size: examples per batch; they are of similar length, the longest first, so that memory fails early.
+        first: number of the first example, for messages.
+
+    Raises:
+        NotFinite: some logits are not finite.
     """
     sizes = lengths(examples)
     order = sorted(range(len(examples)), key=lambda i: -sizes[i])
@@ -36,5 +45,6 @@ def predict(
         labels = batch.pop("labels")
         answers.append(answer(batch, labels))
     back = np.argsort(order)
-    logits, all_labels = zip(*answers, strict=True)
-    return np.concatenate(logits)[back], np.concatenate(all_labels)[back]
+    finite, *parts = (np.concatenate(part)[back] for part in zip(*answers, strict=True))
+    require_finite(name, finite, range(first, first + len(finite)))
+    return tuple(parts)

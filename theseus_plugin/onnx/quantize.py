@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from theseus_plugin.onnx import external
-from theseus_plugin.quiet import quiet
+from theseus_plugin.quiet import mute
 
 if TYPE_CHECKING:
     from theseus_plugin.onnx.parity import Batch
@@ -44,7 +44,7 @@ def quantize_dynamic(source: Path, target: Path, nodes: Sequence[str]) -> None:
     """Write `source` with `nodes` in 8 bits to `target`; the range of their inputs is found in every call."""
     from onnxruntime import quantization
 
-    with quiet():
+    with mute():
         quantization.quantize_dynamic(
             source,
             target,

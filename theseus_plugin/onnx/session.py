@@ -18,7 +18,13 @@ PROVIDERS = {
     "tensorrt": ["TensorrtExecutionProvider", "CUDAExecutionProvider"],
 }
 """ONNX Runtime's names for the devices; the second one takes the nodes that the first cannot."""
-_DTYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(int32)": "int32", "tensor(int64)": "int64"}
+_DTYPES = {
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(double)": "float64",
+    "tensor(bool)": "bool",
+    **{f"tensor({name})": name for name in ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")},
+}
 
 
 class Session:
@@ -53,7 +59,7 @@ class Session:
         options.intra_op_num_threads = self.threads
         options.inter_op_num_threads = 1
         options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-        options.log_severity_level = 3 if device == "cpu" else 4  # the reason for a fallback is told below
+        options.log_severity_level = 4  # what fails is told below, in one line
         options.add_session_config_entry("session.intra_op.allow_spinning", "1" if self.spinning else "0")
         try:
             self._session: Any = onnxruntime.InferenceSession(str(file), options, providers=PROVIDERS[device])
@@ -85,7 +91,7 @@ class Session:
         """
         feeds = self._feeds(batch)
         if self._memory == "cpu":
-            return lambda: self._guarded(feeds, self._session.run, ["logits"], feeds)
+            return lambda: self._guarded(feeds, self._session.run, ["logits"], feeds)[0]
         from onnxruntime import OrtValue
 
         binding = self._session.io_binding()
@@ -113,15 +119,28 @@ class Session:
                 " export it again, or set a batch size of 1"
             )
         feeds = {name: batch[name] for name in self.inputs}
-        return {name: array.astype(self._dtypes[name] or array.dtype, copy=False) for name, array in feeds.items()}
+        return {name: self._cast(name, array) for name, array in feeds.items()}
+
+    def _cast(self, name: str, array: np.ndarray) -> np.ndarray:
+        cast = array.astype(self._dtypes[name] or array.dtype, copy=False)
+        if array.dtype.kind in "iu" and cast.dtype.itemsize < 4 and (cast != array).any():
+            raise UserError(
+                f"{self.file}: its input {name!r} is of {cast.dtype}, which cannot hold {int(array.max()):,}:"
+                " export it again, with inputs of int64"
+            )
+        return cast
 
     def _guarded(self, feeds: Mapping[str, np.ndarray], run: Callable[..., Any], *arguments: Any) -> Any:
         try:
             return run(*arguments)
         except Exception as error:
             shape = next((array.shape for array in feeds.values()), ())
+            ids = feeds.get("input_ids")
+            why = "is it too long"
+            if ids is not None and ids.size:
+                why += f", or token id {int(ids.max()):,} beyond its vocabulary"
             raise UserError(
-                f"{self.file}: ONNX Runtime cannot run a batch of shape {shape} ({reason(error)}): is it too long?"
+                f"{self.file}: ONNX Runtime cannot run a batch of shape {shape} ({reason(error)}): {why}?"
             ) from error
 
 

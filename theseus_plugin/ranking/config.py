@@ -20,10 +20,15 @@ class Judging(Placed):
     )
     aggregator: Aggregator = Field("max", description="what the probabilities of a fact's paths are made one by")
     paths: int | None = Field(
-        None, ge=1, description="of each fact at most, the shortest first, a sample of the longest; default: all"
+        None,
+        ge=1,
+        le=2**31,
+        description="of each fact at most, the shortest first, a sample of the longest; default: all",
     )
     seed: int = Field(0, ge=0, description="of that sample")
-    batch_size: int = Field(64, ge=1, description="paths per call of the model; changes the speed, hardly the result")
+    batch_size: int = Field(
+        64, ge=1, le=2**20, description="paths per call of the model; changes the speed, hardly the result"
+    )
 
 
 class RankingConfig(Judging):
@@ -32,6 +37,6 @@ class RankingConfig(Judging):
     queries: list[str] = Field(
         min_length=1, description="files of facts, so many a query as there are candidates, the true one first"
     )
-    candidates: int = Field(50, ge=2, description="facts of each query")
-    processes: int | None = Field(None, ge=1, description="processes that find paths; default: one")
+    candidates: int = Field(50, ge=2, le=2**31, description="facts of each query")
+    processes: int | None = Field(None, ge=1, le=1024, description="processes that find paths; default: one")
     output: str | None = Field(None, description="folder for the ranked queries, a JSON Lines file a model")

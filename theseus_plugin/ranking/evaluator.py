@@ -53,11 +53,13 @@ class Ranking(Evaluator):
 
         Raises:
             UserError: a path that is no model or not for this device, a task other than `relations`, a file that cannot
-                be read or is malformed, or an output that exists.
+                be read or is malformed, a query of an unknown relation, an output that exists, or a model whose logits
+                are not finite.
         """
         from theseus_plugin.files import complete_folder, refuse_existing
         from theseus_plugin.measure.devices import admitted
         from theseus_plugin.ranking.finder import Finder
+        from theseus_plugin.ranking.known import known_relations, require_known
         from theseus_plugin.ranking.queries import read_queries
         from theseus_plugin.ranking.shown import write_queries
 
@@ -67,6 +69,7 @@ class Ranking(Evaluator):
         chosen, relations = admitted(models, config), relations_of(task)
         finder = Finder(graph_of(relations, config.facts), config.paths, config.seed)
         names, queries = names_of(relations), read_queries(config.queries, config.candidates)
+        require_known(queries, config.queries, finder.graph, known_relations(relations, finder.graph, names))
         records, ranked = [], []
         with tempfile.TemporaryDirectory(prefix="ranking-") as folder:
             known: dict[str, _Found] = {}

@@ -34,6 +34,7 @@ def explain(model: str, task: Task, fact: Triple, config: Judging) -> dict[str, 
     from theseus_plugin.measure.devices import admitted
     from theseus_plugin.ranking.finder import ExampleMaker, Finder
     from theseus_plugin.ranking.judge import judging
+    from theseus_plugin.ranking.known import known_relations
     from theseus_plugin.ranking.queries import Query
     from theseus_plugin.ranking.ranks import aggregated
     from theseus_plugin.ranking.shown import in_words, probability, told
@@ -41,7 +42,7 @@ def explain(model: str, task: Task, fact: Triple, config: Judging) -> dict[str, 
 
     [chosen], relations = admitted([model], config), relations_of(task)
     graph, names = graph_of(relations, config.facts), names_of(relations)
-    fact = _known(fact, graph, names)
+    fact = _known(fact, graph, names, known_relations(relations, graph, names))
     encoder = Encoder.of(str(chosen.folder), relations.config.max_length)
     maker = ExampleMaker(Finder(graph, config.paths, config.seed), names, encoder)
     examples = list(maker.examples((0, Query((fact,), "tail"))))
@@ -63,10 +64,9 @@ def explain(model: str, task: Task, fact: Triple, config: Judging) -> dict[str, 
     return {**record, "probability": probability(aggregated(log_odds, config.aggregator))}
 
 
-def _known(fact: Triple, graph: Graph, names: Names) -> Triple:
-    """The fact by the names that the graph has. A relation may be new to it, if it has a text."""
+def _known(fact: Triple, graph: Graph, names: Names, relations: Iterable[str]) -> Triple:
+    """The fact by the names that the graph has. A relation may be new to it, if the model knows it or it has a text."""
     head, relation, tail = fact
-    relations = {**graph.relations, **names.relations}
     return (
         _found(head, graph.entities, names.entity, "entity"),
         _found(relation, relations, names.relation, "relation"),

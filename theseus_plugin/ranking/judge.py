@@ -32,6 +32,7 @@ class Judge:
 
     def __init__(self, model: Model, child: Child, padding: Padding, batch_size: int) -> None:
         self._model, self._child, self._padding, self._size = model, child, padding, batch_size
+        self._judged = 0
 
     def log_odds(
         self, examples: Examples, inputs: Sequence[str], told: Callable[[], None] = lambda: None
@@ -42,20 +43,24 @@ class Judge:
             examples: `inputs` and `labels` among their columns.
             inputs: names of the model's inputs.
             told: called after each batch.
+
+        Raises:
+            UserError: a head of other classes, or logits that are not finite.
         """
 
-        def answer(batch: Batch, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            rows, answers, width = self._child.ask("predict", batch=batch, labels=labels)
+        def answer(batch: Batch, labels: np.ndarray) -> tuple[np.ndarray, ...]:
+            finite, rows, _, width = self._child.ask("predict", batch=batch, labels=labels)
             if width != len(CLASSES):
                 raise UserError(f"{self._model.name}: its head gives {width} logits, a fact is false or true")
             told()
-            return rows, answers
+            return finite, rows
 
         names = [*inputs, "labels"]
         rows: list[Features] = [
             dict(zip(names, row, strict=True)) for row in zip(*(examples[name] for name in names), strict=True)
         ]
-        logits, _ = predict(answer, rows, self._padding, self._size)
+        (logits,) = predict(self._model.name, answer, rows, self._padding, self._size, 1 + self._judged)
+        self._judged += len(rows)
         odds: np.ndarray = logits[:, TRUE] - logits[:, FALSE]
         return odds
 

@@ -38,6 +38,7 @@ def table(models: Sequence[Mapping[str, Any]]) -> Table:
                 f"{heading} x 100, {_HEADINGS[rule]}", *(_cell(record["rules"][rule], name) for record in records)
             )
     shown.add_row("true facts with a path, %", *(f"{100 * record['coverage']:.1f}" for record in records))
+    shown.add_row("candidates of unknown entities", *(f"{record['unknown']:,}" for record in records))
     shown.add_row("queries a second", *(f"{record['queries_per_second']:.1f}" for record in records))
     shown.add_row("queries, paths", *(f"{record['queries']:,}, {record['paths']:,}" for record in records))
     return shown

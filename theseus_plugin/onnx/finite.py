@@ -1,0 +1,49 @@
+"""Logits that are no numbers: a comparison with NaN is false, so that they would pass for scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from theseus_plugin.errors import UserError
+
+
+class NotFinite(UserError):
+    """Some logits are NaN or infinite."""
+
+
+def finite_rows(logits: np.ndarray, batch: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Whether all logits of an example are finite, one truth value a row of the batch.
+
+    Of logits of every token those of padding do not count, which some kernels fill with NaN.
+    """
+    # sums keep NaN and infinity, and are few: logits of a language model are many
+    sums = logits.reshape(len(logits), -1) if logits.ndim < 2 else logits.sum(axis=-1, dtype=np.float64)
+    finite = np.isfinite(sums)
+    mask = batch.get("attention_mask")
+    if mask is not None and finite.shape == mask.shape:
+        finite |= mask == 0
+    rows: np.ndarray = finite.reshape(len(finite), -1).all(axis=1)
+    return rows
+
+
+def require_finite(name: str, finite: np.ndarray, numbers: Sequence[int] = ()) -> None:
+    """Refuse a model that gives logits which are not finite.
+
+    Args:
+        name: the model, as the user knows it.
+        finite: of each example, in order.
+        numbers: of the examples, as they are named in messages; default: from 1 in order.
+
+    Raises:
+        NotFinite: there are such examples; says how many, and which is the first.
+    """
+    if finite.all():
+        return
+    wrong = np.flatnonzero(~finite)
+    count, place = len(wrong), int((np.array(numbers)[wrong] if len(numbers) else 1 + wrong).min())
+    raise NotFinite(
+        f"{name}: its logits are not finite (nan or inf) for {count:,} of {len(finite):,} examples, the first is "
+        f"example {place:,}: its weights are damaged or its activations overflow; train it again or choose another"
+    )
