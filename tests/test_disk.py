@@ -6,7 +6,8 @@ import errno
 import json
 import os
 import resource
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -119,26 +120,47 @@ def refused(write: Callable[[Path], None], folder: Path, size: int) -> None:
     os._exit(4)
 
 
+WRITERS = [
+    torch_weights,
+    safetensors_weights,
+    tokenizer,
+    tokenizer_vocabulary,
+    arrow_table,
+    parquet_table,
+    onnx_graph,
+    onnx_graph_of_onnx_runtime,
+    json_text,
+    pandas_table,
+    image,
+]
+
+
 @pytest.mark.parametrize("size", [0, 10_000, 200_000])
-@pytest.mark.parametrize(
-    "write",
-    [
-        torch_weights,
-        safetensors_weights,
-        tokenizer,
-        tokenizer_vocabulary,
-        arrow_table,
-        parquet_table,
-        onnx_graph,
-        onnx_graph_of_onnx_runtime,
-        json_text,
-        pandas_table,
-        image,
-    ],
-)
+@pytest.mark.parametrize("write", WRITERS)
 def test_libraries_say_it_in_their_ways(write: Callable[[Path], None], size: int, tmp_path: Path) -> None:
     status = exit_code(refused, write, tmp_path, size)
     assert status == 0, (tmp_path / "said").read_text() if status == 3 else status
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real file system that is soon full."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", disk], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("mounting a small file system needs root")
+    yield disk
+    subprocess.run(["umount", "--lazy", disk], check=True)  # what failed may not have closed its file yet
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_they_say_it_of_a_disk_that_is_full(write: Callable[[Path], None], small_disk: Path) -> None:
+    with pytest.raises(Exception) as caught:
+        write(small_disk / "cut")
+    assert disk_trouble(caught.value) is not None, repr(caught.value)
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO])

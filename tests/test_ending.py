@@ -19,7 +19,7 @@ from tests.clean_process import exit_code
 from tests.commands import COMMAND
 from theseus_plugin.cli import main
 from theseus_plugin.cli.ending import Stopped, told
-from theseus_plugin.errors import Interrupted, UserError
+from theseus_plugin.errors import Interrupted, UserError, reason
 
 PRINTING = (["--help"], ["fit", "--help"], ["--version"], ["plugins"], ["plugins", "--json"])
 
@@ -142,3 +142,35 @@ def test_stopped_in_the_middle(
     assert said.splitlines()[-1] == f"error: stopped by {number.name}"
     assert "Traceback" not in said
     assert {name for name in os.listdir(tmp_path) if "checkpoints" not in name} == {"recipe.yaml", "stderr"}
+
+
+def test_the_launchers_report_holds_our_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is what torchrun prints after us, by its own reader of the file that it names to each process."""
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
+
+    file = tmp_path / "error.json"
+    monkeypatch.setenv("TORCHELASTIC_ERROR_FILE", str(file))
+    with pytest.raises(SystemExit):
+        main(["fit", str(tmp_path / "absent.yaml")])
+    report = str(ChildFailedError("run", {0: ProcessFailure(0, 1, 2, str(file))}))
+    assert f"error: {tmp_path}/absent.yaml: cannot read it (No such file or directory)" in report
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("\n\nsizes do not match\nmore", "sizes do not match"),
+        ("You set it to False, thus raising an error. For details look at the above report!", "You set it to False"),
+        ("For more information see http://a.b\nthe file is cut", "the file is cut"),
+        ("", "ValueError"),
+    ],
+)
+def test_the_line_of_another_library(said: str, shown: str) -> None:
+    try:
+        try:
+            raise ValueError(said)
+        except ValueError as inside:
+            raise RuntimeError("outside") from inside
+    except RuntimeError as error:
+        assert reason(error).startswith(shown)
+        assert "above report" not in reason(error)

@@ -178,6 +178,17 @@ CASES = [
     *(_ends_at("new-plugin", _plugin, size) for size in (10, 500, 1_500)),
     *(_ends_at("bench --report", _report, size) for size in (0, 100, 2_000)),
     *(_ends_at("bench --records", _records, size) for size in (0, 100)),
+    _ends_at("tune", _tune_successor, 0),
+    *(_ends_at("demo", _demo, size) for size in (0, 500)),
+    Case(
+        "lacks space in the cache of examples",
+        lambda w: [
+            "compress",
+            w.recipe(task={"train": w.write("new.csv", "text,label\n" + "uncached,0\nseen,1\n" * 300)}),
+        ],
+        ("new.csv", "kept in the cache (File too large)", "HF_HOME"),
+        largest_file=100,
+    ),
     Case("names a command that is not there", lambda w: ["fitt", "x"], ("No such command 'fitt'", "--help")),
     Case("leaves the recipe out", lambda w: ["fit"], ("Missing argument 'RECIPE'", "fit --help")),
     Case("gives an option that is not there", lambda w: ["fit", "--epochs", "3"], ("No such option", "--epochs")),

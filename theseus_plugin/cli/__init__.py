@@ -19,7 +19,7 @@ from theseus_plugin.cli.knowledge import explain, rank
 from theseus_plugin.cli.measuring import attack, bench, demo, export
 from theseus_plugin.cli.output import lost_output, open_streams
 from theseus_plugin.cli.training import compress, fit, tune
-from theseus_plugin.launching import is_first_process, leave_process_group
+from theseus_plugin.launching import is_first_process, leave_process_group, tell_launcher
 from theseus_plugin.showing import message
 
 _PATIENCE = 30
@@ -56,8 +56,10 @@ def main(arguments: Sequence[str] | None = None, prog_name: str = "theseus-plugi
 
 
 def _tell(line: str) -> None:
+    said = f"error: {message(line)}"
     with suppress(OSError):  # there is no other place to say it
-        click.echo(f"error: {message(line)}", err=True)
+        click.echo(said, err=True)
+    tell_launcher(said)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

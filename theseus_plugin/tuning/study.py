@@ -18,7 +18,8 @@ import yaml
 from theseus_plugin.api import compress
 from theseus_plugin.claims import claimed
 from theseus_plugin.errors import Interrupted, UserError
-from theseus_plugin.files import read_json, refuse_existing, write_file, write_json
+from theseus_plugin.files import as_json, read_json, refuse_existing, write_file, write_json
+from theseus_plugin.outputs import refuse_file
 from theseus_plugin.recipe import Recipe, load_recipe, read_recipe
 from theseus_plugin.scale import scale
 from theseus_plugin.schemas import resuming
@@ -43,9 +44,10 @@ def tune(
         raise UserError("tune runs in one process: start it without a launcher, or one search on each device")
     content, recipe = read_recipe(source, overrides), load_recipe(source, overrides)
     outputs = recipe.path("successor"), output
+    for taken in outputs:
+        refuse_existing(taken)
+    refuse_file(output)
     with claimed(*outputs):
-        for taken in outputs:
-            refuse_existing(taken)
         recipe.create_task()
         recipe.create_method()
         space, first = search_space(recipe.method or {}, search)
@@ -178,7 +180,8 @@ class Study:
         }
 
     def _write(self) -> None:
-        write_json(self.folder / RECORD, {"recipe": self.identity, "trials": self.tried, "running": self.running})
+        record = {"recipe": self.identity, "trials": self.tried, "running": self.running}
+        write_file(self.folder / RECORD, as_json(record))
 
     def _tell(self, trial: Mapping[str, Any]) -> None:
         said = trial["problem"] or metrics_in_words(trial["metrics"])
