@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 
 from tests.bad_input.driver import Case
@@ -99,6 +101,32 @@ def _into(did: str, output: str, *says: str, commands: dict[str, Command], **wor
     ]
 
 
+HOLD = (
+    "import sys; from theseus_plugin.claims import claimed\n"
+    "with claimed(sys.argv[1]):\n    print('held', flush=True)\n    sys.stdin.read()"
+)
+
+
+def _twice(command: str, run: Command) -> Case:
+    """The command while another process writes the same output, which ends as soon as we do."""
+
+    def prepare(w: World) -> list[str]:
+        hold = [sys.executable, "-c", HOLD, "recipe.yaml" if command == "demo" else "out"]
+        other = subprocess.Popen(hold, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert other.stdout is not None
+        other.stdout.readline()
+        HOLDERS.append(other)
+        return run(w, "." if command == "demo" else "out")
+
+    return Case(
+        f"starts it twice into one output ({command})", prepare, ("is being written by process ", "wait for it")
+    )
+
+
+HOLDERS: list[subprocess.Popen[bytes]] = []
+"""Kept, since their input must stay open."""
+
+
 def _ends_at(command: str, run: Command, size: int) -> Case:
     """The command on a disk where no file gets longer."""
     return Case(
@@ -189,6 +217,7 @@ CASES = [
         ("new.csv", "kept in the cache (File too large)", "HF_HOME"),
         largest_file=100,
     ),
+    *(_twice(command, run) for command, run in FOLDERS.items() if command != "attack"),
     Case("names a command that is not there", lambda w: ["fitt", "x"], ("No such command 'fitt'", "--help")),
     Case("leaves the recipe out", lambda w: ["fit"], ("Missing argument 'RECIPE'", "fit --help")),
     Case("gives an option that is not there", lambda w: ["fit", "--epochs", "3"], ("No such option", "--epochs")),
