@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from theseus_plugin import registry
+from theseus_plugin.claims import claimed
 from theseus_plugin.contract import Evaluator, Result, Task
 from theseus_plugin.errors import UserError
 from theseus_plugin.files import read_json, refuse_existing
@@ -30,10 +31,11 @@ def fit(recipe: RecipeLike) -> Result:
     """
     recipe = _recipe(recipe)
     model, output, task = recipe.path("model"), recipe.path("predecessor"), recipe.create_task()
-    refuse_existing(output)
-    from theseus_plugin.training.fit import fit as run
+    with claimed(output):
+        refuse_existing(output)
+        from theseus_plugin.training.fit import fit as run
 
-    return run(model, output, task, recipe.fit)
+        return run(model, output, task, recipe.fit)
 
 
 def compress(recipe: RecipeLike) -> Result:
@@ -46,8 +48,9 @@ def compress(recipe: RecipeLike) -> Result:
     recipe = _recipe(recipe)
     predecessor, successor = recipe.path("predecessor"), recipe.path("successor")
     task, method = recipe.create_task(), recipe.create_method()
-    refuse_existing(successor)
-    record = method.compress(predecessor, successor, task)
+    with claimed(successor):
+        refuse_existing(successor)
+        record = method.compress(predecessor, successor, task)
     lacking = sorted(Result.__required_keys__ - record.keys())
     if lacking:
         raise UserError(
@@ -110,13 +113,14 @@ def export(checkpoint: str, output: str, task: RecipeLike | None = None, **optio
         UserError: anything wrong with the checkpoint, the task or an option, the export differs from the checkpoint,
             or its precision costs too much.
     """
-    refuse_existing(output)
-    from theseus_plugin.onnx.config import ExportConfig
+    with claimed(output):
+        refuse_existing(output)
+        from theseus_plugin.onnx.config import ExportConfig
 
-    config, chosen = validate(ExportConfig, options, where=""), _task(task, checkpoint)
-    from theseus_plugin.onnx.export import export as run
+        config, chosen = validate(ExportConfig, options, where=""), _task(task, checkpoint)
+        from theseus_plugin.onnx.export import export as run
 
-    return run(checkpoint, output, chosen, config)
+        return run(checkpoint, output, chosen, config)
 
 
 def bench(

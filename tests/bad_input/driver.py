@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import importlib
 import json
 import os
+import resource
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +33,8 @@ class Case:
     status: int = 2
     begun: bool = False
     """Whether work has begun when the mistake is met, so that lines of progress may stand before the message."""
+    largest_file: int | None = None
+    """Bytes that a file may have, as on a disk that is full; None: as many as there are."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +75,7 @@ def faults(case: Case, ended: Ended) -> list[str]:
     if len(told) != 1 or lines[-1] != told[0] or (len(lines) > 1 and not case.begun):
         found.append(f"{len(told)} messages in {len(lines)} lines")
     found += [f"does not say {part!r}" for part in case.says if part not in (told or [""])[-1]]
-    if told and any(not character.isprintable() for character in told[-1]):
+    if any(unicodedata.category(character) in ("Cc", "Cs", "Cf", "Zl", "Zp") for line in lines for character in line):
         found.append("control characters")
     found += [f"left {name}" for name in ended.changed]
     return found
@@ -80,13 +86,15 @@ def _run(module: str, number: int, assets: Path, here: Path) -> None:
     os.chdir(here)
     for stream, name in ((1, "stdout"), (2, "stderr")):
         os.dup2(os.open(f"{here}.{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
-    arguments = [str(word) for word in load(module)[number].prepare(World(assets, here))]
+    case = load(module)[number]
+    arguments = [str(word) for word in case.prepare(World(assets, here))]
     Path(f"{here}.before").write_text(json.dumps(_content(here)))
     from theseus_plugin.cli import main
 
     status = 1
     try:
-        main(arguments)
+        with _files_end_at(case.largest_file):
+            main(arguments)
         status = 0
     except SystemExit as ended:
         status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
@@ -97,6 +105,31 @@ def _run(module: str, number: int, assets: Path, here: Path) -> None:
         sys.stderr.flush()
         Path(f"{here}.after").write_text(json.dumps(_content(here)))
         os._exit(status)
+
+
+@contextmanager
+def _files_end_at(size: int | None) -> Iterator[None]:
+    """Refuse what makes a file longer, but for what is printed, which goes through a pipe meanwhile."""
+    if size is None:
+        yield
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    file = os.dup(2)
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 1 << 20)
+    os.dup2(writing, 2)
+    os.close(writing)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+        sys.stderr.flush()
+        os.dup2(file, 2)
+        os.set_blocking(reading, False)
+        with suppress(BlockingIOError):
+            while said := os.read(reading, 1 << 16):
+                os.write(2, said)
 
 
 def _content(folder: Path) -> dict[str, str]:

@@ -10,7 +10,7 @@ import yaml
 from tests.commands import Run, refused
 from theseus_plugin import compress, tune
 from theseus_plugin.errors import Interrupted, UserError
-from theseus_plugin.files import read_json
+from theseus_plugin.files import read_json, write_file
 from theseus_plugin.tuning import study
 
 RATE = "training.learning_rate"
@@ -126,13 +126,23 @@ def test_a_search_of_another_recipe_is_not_continued(search: Any, recipe: dict[s
         search(Compressed({1e-3: 0.5}), resume=True)
 
 
-def test_a_recipe_that_cannot_be_written_loses_nothing(search: Any, tmp_path: Path, recipe: dict[str, Any]) -> None:
+def test_a_recipe_that_cannot_be_written_loses_nothing(
+    search: Any, tmp_path: Path, recipe: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(file: Path, text: str) -> None:
+        if file.name == "tuned.yaml":
+            raise UserError(f"cannot write {file}: No space left on device")
+        write_file(file, text)
+
     (tmp_path / "tuned.yaml").symlink_to("/nowhere/tuned.yaml")
-    with pytest.raises(UserError, match="exists already"):
+    with pytest.raises(UserError, match=r"is a link to /nowhere/tuned.yaml, which is not there"):
         search(Compressed({1e-3: 0.5}))
     (tmp_path / "tuned.yaml").unlink()
-    with pytest.raises(UserError, match="--resume"):
+    with pytest.raises(UserError, match="there is no folder /nowhere: make it first"):
         tune(recipe, output="/nowhere/tuned.yaml", search={RATE: [1e-3], "schedule": SCHEDULES[:1]})
+    with monkeypatch.context() as patch, pytest.raises(UserError, match=r"No space left on device.*--resume"):
+        patch.setattr(study, "write_file", refuse)
+        search(Compressed({1e-3: 0.5}))
     again = Compressed({1e-3: 0.5})
     assert search(again, resume=True)["best"]["values"][RATE] == 1e-3
     assert again.asked == []

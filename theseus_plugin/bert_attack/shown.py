@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from theseus_plugin.bert_attack.words import Text
 from theseus_plugin.measure.page import facts, page, paragraph, section
+from theseus_plugin.showing import plain
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -31,7 +32,9 @@ def table(models: Sequence[Mapping[str, Any]]) -> Table:
     """A row per figure, a column per model."""
     from rich.table import Table
 
-    shown = Table("BERT-ATTACK", *(str(model["model"]) for model in models))
+    shown = Table("BERT-ATTACK")
+    for model in models:
+        shown.add_column(plain(model["model"]))
     records = [model["bert-attack"] for model in models]
     for name, (heading, _, _) in FIGURES.items():
         shown.add_row(heading, *(cell(record, name) for record in records))

@@ -8,16 +8,19 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import click
 
+from theseus_plugin.cli.ending import ended_by_signals, told
 from theseus_plugin.cli.extending import new_plugin, olive_config, plugins
 from theseus_plugin.cli.knowledge import explain, rank
 from theseus_plugin.cli.measuring import attack, bench, demo, export
+from theseus_plugin.cli.output import lost_output, open_streams
 from theseus_plugin.cli.training import compress, fit, tune
-from theseus_plugin.errors import UserError
-from theseus_plugin.launching import is_first_process, leave_process_group
+from theseus_plugin.launching import is_first_process, leave_process_group, tell_launcher
+from theseus_plugin.showing import message
 
 _PATIENCE = 30
 """Seconds that other processes leave the first one to tell a mistake before they tell it themselves."""
@@ -30,17 +33,33 @@ def main(arguments: Sequence[str] | None = None, prog_name: str = "theseus-plugi
         arguments: of the command; None: those of this process.
         prog_name: the command as help texts show it.
     """
+    open_streams()
     try:
-        app(arguments, prog_name=prog_name)
-    except Exception as error:
-        # not UserError alone: a plugin that imports nothing of ours marks its own
-        if not getattr(error, "mendable", False):
+        with ended_by_signals():
+            status = app(arguments, prog_name=prog_name, standalone_mode=False)
+        ended = lost_output() or ("", status or 0)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except BaseException as error:
+        found = lost_output() or told(error)
+        if found is None:
             raise
+        ended = found
         if not is_first_process() and getattr(error, "first_process_only", True):
             # The first process meets it too, and tells it: a launcher ends all of them as soon as one has failed.
             time.sleep(_PATIENCE)
-        click.echo(f"error: {error}", err=True)
-        sys.exit(getattr(error, "status", UserError.status))
+    line, status = ended
+    if line:
+        _tell(line)
+    sys.exit(status)
+
+
+def _tell(line: str) -> None:
+    said = f"error: {message(line)}"
+    with suppress(OSError):  # there is no other place to say it
+        click.echo(said, err=True)
+    tell_launcher(said)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import click
 
 from theseus_plugin.cli.options import as_json_option
-from theseus_plugin.cli.printing import print_json
-from theseus_plugin.errors import UserError
+from theseus_plugin.cli.printing import print_json, say
 
 
 @click.command()
@@ -28,7 +26,7 @@ def plugins(as_json: bool, check: bool) -> None:
         for row in rows:
             origin = f"{row.distribution} {row.version}"
             state = f"BROKEN: {row.problem}" if row.problem else "ok"
-            click.echo(f"{row.kind:<10} {row.name:<22} {origin:<24} {state}")
+            say(f"{row.kind:<10} {row.name:<22} {origin:<24} {state}")
     if any(row.problem for row in rows):
         sys.exit(1)
 
@@ -48,12 +46,12 @@ def new_plugin(name: str, kind: Any, folder: str | None, as_json: bool) -> None:
     """Write a distribution with a plugin called NAME that works, and its tests, to start from."""
     from theseus_plugin.skeleton import write_skeleton
 
-    folder = folder or name
+    folder = name if folder is None else folder
     files = write_skeleton(name, kind, folder)
     if as_json:
         print_json({"name": name, "kind": kind, "folder": folder, "files": files})
     else:
-        click.echo(f"{folder}: {kind} {name!r}; next: pip install -e '{folder}[test]' && pytest {folder}")
+        say(f"{folder}: {kind} {name!r}; next: pip install -e '{folder}[test]' && pytest {folder}")
 
 
 @click.command()
@@ -61,16 +59,17 @@ def new_plugin(name: str, kind: Any, folder: str | None, as_json: bool) -> None:
 @as_json_option
 def olive_config(output: str, as_json: bool) -> None:
     """Write Microsoft Olive's package configuration with every method as a pass: for olive run --package-config."""
-    from theseus_plugin.files import write_json
+    from theseus_plugin.files import as_json as text_of
+    from theseus_plugin.files import write_file
+    from theseus_plugin.outputs import refuse_file
+
+    refuse_file(output)
     from theseus_plugin.hosts import olive
 
     content = olive.package_config()
     names = [olive.GENERIC, *olive.passes()]
-    try:
-        write_json(Path(output), content)
-    except OSError as error:
-        raise UserError(f"cannot write {output}: {error.strerror}: give the path of a file in a folder") from None
+    write_file(output, text_of(content))
     if as_json:
         print_json({"output": output, "passes": names})
     else:
-        click.echo(f"{output}: Olive's passes and {', '.join(names)}")
+        say(f"{output}: Olive's passes and {', '.join(names)}")

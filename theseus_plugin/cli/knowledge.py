@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from theseus_plugin.cli.options import as_json_option, runs_models, set_option, task_option
-from theseus_plugin.cli.printing import print_json, show_models
+from theseus_plugin.cli.printing import print_json, say, show_models
 
 
 @click.command()
@@ -68,8 +68,8 @@ def explain(
         return
     fact = " ".join(record["text"])
     if not record["paths"]:
-        click.echo(f"{fact}: no path of three facts or fewer joins these entities: nothing to judge it by")
+        say(f"{fact}: no path of three facts or fewer joins these entities: nothing to judge it by")
         return
-    click.echo(f"{fact}: {100 * record['probability']:.1f} % likely, by {len(record['paths'])} paths")
+    say(f"{fact}: {100 * record['probability']:.1f} % likely, by {len(record['paths'])} paths")
     for path in record["paths"][:shown]:
-        click.echo(f"{100 * path['probability']:5.1f} %  {path['in_words']}")
+        say(f"{100 * path['probability']:5.1f} %  {path['in_words']}")

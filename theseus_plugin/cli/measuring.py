@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from theseus_plugin.cli.options import as_json_option, runs_models, set_option, task_option
-from theseus_plugin.cli.printing import print_json, show_bench, show_models
+from theseus_plugin.cli.printing import print_json, say, show_bench, show_models
 from theseus_plugin.scale import scale
 
 
@@ -49,7 +49,7 @@ def export(checkpoint: str, output: str, task: str | None, as_json: bool, **opti
         spared = f", {len(gate['left_out'])} nodes left in fp32" if gate["left_out"] else ""
         shown = scale(gate, gate["metric"])
         line += f", {shown.name} {shown.text(gate['before'])} -> {shown.text(gate['after'])}{spared}"
-    click.echo(line)
+    say(line)
 
 
 @click.command()
@@ -76,8 +76,11 @@ def bench(
     MODEL is an ONNX folder or file, or a checkpoint, which PyTorch runs as it is or, as CHECKPOINT@compiled, compiled.
     """
     from theseus_plugin import api
+    from theseus_plugin.outputs import refuse_file
     from theseus_plugin.recipe import override
 
+    if report is not None:
+        refuse_file(report)
     evaluators = override({name: {} for name in names or api.EVALUATORS}, overrides)
     show_bench(api.bench(models, task, evaluators, **options), report, as_json)
 

@@ -10,6 +10,7 @@ import click
 
 from theseus_plugin.launching import is_first_process
 from theseus_plugin.scale import scale
+from theseus_plugin.showing import printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -30,11 +31,11 @@ def show_bench(record: dict[str, Any], report: str | None, as_json: bool) -> Non
         return
     Console().print(table(record["models"]))
     for line in findings(record["models"]):
-        click.echo(line)
+        say(line)
     if advice := recommendation(record["models"]):
-        click.secho(advice, bold=True)
+        say(advice, bold=True)
     if report is not None:
-        click.echo(f"report: {report}")
+        say(f"report: {report}")
 
 
 def show_models(
@@ -48,7 +49,7 @@ def show_models(
 
     Console().print(table(record["models"]))
     if folder is not None:
-        click.echo(f"{what}: {folder}")
+        say(f"{what}: {folder}")
 
 
 def print_result(result: Any, as_json: bool) -> None:
@@ -62,10 +63,15 @@ def print_result(result: Any, as_json: bool) -> None:
     shown = scale(result, metric)
     before = f"{shown.text(result['before'][metric])} -> " if result["before"] else ""
     sizes = " -> ".join(f"{n / 1e6:.1f}M" for n in dict.fromkeys(result["parameters"].values()))
-    click.echo(
+    say(
         f"{result['output']}: {metric} {before}{shown.text(result['after'][metric])}, parameters {sizes},"
         f" {result['training']['seconds']:.0f} s"
     )
+
+
+def say(line: str, bold: bool = False) -> None:
+    """A line on standard output, whatever is in the names it holds."""
+    click.secho(printable(line), bold=bold)
 
 
 def print_json(value: Any) -> None:

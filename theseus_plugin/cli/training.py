@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from theseus_plugin.cli.options import resume_option, takes_recipe
-from theseus_plugin.cli.printing import print_json, print_result
+from theseus_plugin.cli.printing import print_json, print_result, say
 from theseus_plugin.errors import UserError
 
 
@@ -74,4 +74,4 @@ def tune(
     from theseus_plugin.tuning.study import metrics_in_words
 
     shown = metrics_in_words(record["best"]["metrics"])
-    click.echo(f"{record['output']}: {shown}, the best of {len(record['trials'])} trials")
+    say(f"{record['output']}: {shown}, the best of {len(record['trials'])} trials")

@@ -69,8 +69,8 @@ def kept_in(file: str | Path | None, models: Sequence[str]) -> Iterator[list[dic
 def _append(file: str | Path | None, records: Sequence[Mapping[str, Any]]) -> None:
     if file is None:
         return
-    try:
-        with Path(file).open("a", encoding="utf-8") as stream:
-            stream.writelines(json.dumps(record, allow_nan=False) + "\n" for record in records)
-    except OSError as error:
-        raise UserError(f"{file}: records cannot be appended ({error.strerror}): name another file") from error
+    from theseus_plugin.files import append_lines
+    from theseus_plugin.outputs import refuse_file
+
+    refuse_file(file)
+    append_lines(file, [json.dumps(record, allow_nan=False) for record in records])

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
 
 from theseus_plugin.measure.figures import Record
 from theseus_plugin.measure.rows import Cell, rows
+from theseus_plugin.showing import markdown as escaped
 
 
 def markdown(records: Sequence[Record], only: Collection[str] | None = None) -> str:
@@ -18,7 +18,7 @@ def markdown(records: Sequence[Record], only: Collection[str] | None = None) -> 
     """
     figures = [figure for figure in rows(records) if only is None or figure.heading in only]
     lines = [
-        [_plain(figure.heading) for figure in figures],
+        [escaped(figure.heading) for figure in figures],
         ["---", *("---:" for _ in figures[1:])],
         *([_cell(figure.cells[at]) for figure in figures] for at in range(len(records))),
     ]
@@ -26,9 +26,4 @@ def markdown(records: Sequence[Record], only: Collection[str] | None = None) -> 
 
 
 def _cell(cell: Cell) -> str:
-    return _plain(f"{cell.text} ({cell.brief})" if cell.brief else cell.text)
-
-
-def _plain(text: str) -> str:
-    """Text that Markdown neither formats nor takes for the end of a cell."""
-    return re.sub(r"([\\`*_<>|\[\]])", r"\\\1", " ".join(text.split()))
+    return escaped(f"{cell.text} ({cell.brief})" if cell.brief else cell.text)

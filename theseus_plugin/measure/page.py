@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from theseus_plugin.showing import printable
+
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -56,7 +58,8 @@ code {{ font-size: .8rem }}
 
 def page(title: str, parts: Sequence[str]) -> str:
     """The whole file, of parts that are HTML."""
-    return _PAGE.format(title=escape(title), body="\n".join(part for part in parts if part))
+    whole = _PAGE.format(title=escape(title), body="\n".join(part for part in parts if part))
+    return "\n".join(map(printable, whole.split("\n")))
 
 
 def section(title: str, content: str) -> str:

@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from theseus_plugin.files import write_file
 from theseus_plugin.measure import page
 from theseus_plugin.measure.figures import Record
 from theseus_plugin.measure.findings import findings
@@ -14,6 +15,7 @@ from theseus_plugin.measure.names import labels, runtime
 from theseus_plugin.measure.notes import how, parts, warnings
 from theseus_plugin.measure.recommend import recommendation
 from theseus_plugin.measure.rows import Cell, rows
+from theseus_plugin.showing import plain
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -27,6 +29,9 @@ def write_report(path: str | Path, records: Sequence[Record], title: str, facts:
         records: the `models` that `bench` gives.
         title: heading of the page.
         facts: what holds for all of them, such as the `environment` that `bench` gives; shown as a list.
+
+    Raises:
+        UserError: the disk was full or refused the write.
     """
     content = [
         page.paragraph(recommendation(records) or "", "good"),
@@ -38,7 +43,7 @@ def write_report(path: str | Path, records: Sequence[Record], title: str, facts:
         page.section("Files measured", page.facts(_files(records))),
         page.section("Machine and versions", page.facts([(k.replace("_", " "), v) for k, v in facts.items()])),
     ]
-    Path(path).write_text(page.page(title, content), encoding="utf-8")
+    write_file(path, page.page(title, content))
 
 
 def table(records: Sequence[Record]) -> Table:
@@ -46,7 +51,6 @@ def table(records: Sequence[Record]) -> Table:
 
     Warnings stand above it.
     """
-    from rich.markup import escape as plain
     from rich.table import Table
 
     def notes(cell: Cell) -> tuple[str, ...]:
@@ -54,12 +58,12 @@ def table(records: Sequence[Record]) -> Table:
         return cell.notes if len(records) <= 3 else tuple(filter(None, [cell.brief]))
 
     headings, *body = rows(records)
-    result = Table(title="\n".join(map(plain, warnings(records))) or None, title_style="bold")
+    result = Table(title=plain("\n".join(warnings(records))) if warnings(records) else None, title_style="bold")
     result.add_column(headings.heading, min_width=10)
     for name in headings.cells:
         result.add_column(plain(name.text), justify="right", overflow="fold")
     for heading, cells in body:
-        result.add_row(plain(heading), *("\n".join(map(plain, (cell.text, *notes(cell)))) for cell in cells))
+        result.add_row(plain(heading), *(plain("\n".join((cell.text, *notes(cell)))) for cell in cells))
     return result
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from theseus_plugin.disk import disk_trouble
 from theseus_plugin.errors import UserError, reason
 from theseus_plugin.onnx import external
 from theseus_plugin.quiet import mute
@@ -63,6 +64,8 @@ def convert(model: Any, batch: Batch, file: Path, opset: int, exporters: Sequenc
             try:
                 write[exporter](model, batch, Path(folder, "model.onnx"), opset)
             except Exception as error:  # the exporters raise anything on what they do not know
+                if disk_trouble(error) is not None:
+                    raise
                 reasons.append(f"{exporter}: {reason(error)}")
                 continue
             external.gather(Path(folder, "model.onnx"), file, LARGEST)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from theseus_plugin.disk import disk_trouble
 from theseus_plugin.errors import reason
 from theseus_plugin.onnx import external, parity
 from theseus_plugin.onnx.session import Session
@@ -51,6 +52,8 @@ class Stages:
                 return self._leave(name, "it found nothing to change")
             agreed = self.check(candidate)
         except Exception as error:  # these work by pattern and fail in any way on what they do not know
+            if disk_trouble(error) is not None:
+                raise
             return self._leave(name, f"{type(error).__name__}: {reason(error)}")
         else:
             external.move(candidate, self.file)

@@ -12,6 +12,7 @@ import numpy as np
 from theseus_plugin.ranking.config import Aggregator
 from theseus_plugin.ranking.queries import Query
 from theseus_plugin.ranking.ranks import RULES, Scores, aggregated, ranks
+from theseus_plugin.showing import plain
 from theseus_plugin.tasks.relations.graph import Graph, Triple
 from theseus_plugin.tasks.relations.paths import Path as Facts
 from theseus_plugin.tasks.relations.paths import walked
@@ -31,7 +32,9 @@ def table(models: Sequence[Mapping[str, Any]]) -> Table:
     from rich.table import Table
 
     records = [model["ranking"] for model in models]
-    shown = Table("ranking", *(str(model["model"]) for model in models))
+    shown = Table("ranking")
+    for model in models:
+        shown.add_column(plain(model["model"]))
     for rule in RULES:
         for name, heading in (("hits@1", "Hits@1"), ("hits@10", "Hits@10"), ("mrr", "MRR")):
             shown.add_row(

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import datasets
 import pandas
 
+from theseus_plugin.disk import disk_trouble
 from theseus_plugin.errors import UserError, did_you_mean, reason
 from theseus_plugin.files import means_a_path
 
@@ -189,4 +190,9 @@ def _one_line(place: str) -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:
+        if (refused := disk_trouble(error)) is not None:
+            raise UserError(
+                f"{place}: cannot be read, or kept in the cache ({refused}): see to the space and the permissions of"
+                " both (HF_HOME names the cache)"
+            ) from error
         raise UserError(f"{place}: cannot be read ({reason(error)}): check the name and the contents") from error

@@ -10,6 +10,7 @@ from transformers import PreTrainedModel
 from theseus_plugin.checkpoint import takes_images
 from theseus_plugin.contract import Result
 from theseus_plugin.scale import scale
+from theseus_plugin.showing import code, markdown
 
 _BODY = """---
 {metadata}
@@ -23,7 +24,7 @@ _BODY = """---
 | --- | --- | --- |
 {rows}
 
-Measured on the validation set ({examples:,} examples) in fp32. The checkpoint was chosen by `{metric}` on the same set,
+Measured on the validation set ({examples:,} examples) in fp32. The checkpoint was chosen by {metric} on the same set,
 so expect a little less on new data. One seed ({seed}); see `result.json` for the full recipe, versions and every
 evaluation.
 
@@ -48,11 +49,13 @@ def model_card(result: Result, model: PreTrainedModel) -> str:
     metadata = ModelCardData(library_name="transformers", tags=["theseus-plugin", result["kind"]])
     return _BODY.format(
         metadata=metadata.to_yaml(),
-        title=f"{f'{blocks}-block ' if blocks else ''}{config.model_type} for {result['recipe']['task']['name']}",
+        title=markdown(
+            f"{f'{blocks}-block ' if blocks else ''}{config.model_type} for {result['recipe']['task']['name']}"
+        ),
         story=_story(result),
         rows="\n".join(_rows(result)),
         examples=result["training"]["examples"]["validation"],
-        metric=result["metric"],
+        metric=code(result["metric"]),
         seed=result["environment"]["seed"],
         auto_class=config.architectures[0] if config.architectures else "AutoModel",
         processor=processor,
@@ -62,15 +65,15 @@ def model_card(result: Result, model: PreTrainedModel) -> str:
 
 def _story(result: Result) -> str:
     if result["kind"] == "fit":
-        return f"Fine-tuned from `{result['model']}`."
-    return f"Compressed from `{result['model']}` with the method `{result['kind']}` of theseus-plugin."
+        return f"Fine-tuned from {code(result['model'])}."
+    return f"Compressed from {code(result['model'])} with the method {code(result['kind'])} of theseus-plugin."
 
 
 def _rows(result: Result) -> list[str]:
     before: dict[str, Any] = {"parameters": result["parameters"]["before"], **result["before"]}
     after: dict[str, Any] = {"parameters": result["parameters"]["after"], **result["after"]}
     return [
-        f"| {name} | {_cell(result, name, before.get(name))} | {_cell(result, name, value)} |"
+        f"| {markdown(name)} | {_cell(result, name, before.get(name))} | {_cell(result, name, value)} |"
         for name, value in after.items()
     ]
 

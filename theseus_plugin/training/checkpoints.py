@@ -12,8 +12,9 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 from rich.console import Console
 
+from theseus_plugin.disk import disk_trouble
 from theseus_plugin.errors import UserError
-from theseus_plugin.files import disk_trouble, read_json, sha256, write_json
+from theseus_plugin.files import read_json, sha256, write_json
 from theseus_plugin.validation import flattened
 
 KEPT = 2
@@ -49,8 +50,12 @@ class Checkpoints:
         """Say before any work starts that an interrupted run stands there.
 
         Raises:
-            UserError: there is a checkpoint of an earlier run.
+            UserError: there is a checkpoint of an earlier run, or something that is no folder.
         """
+        if self.folder.is_symlink() or (self.folder.exists() and not self.folder.is_dir()):
+            raise UserError(
+                f"{self.folder} is no folder, and checkpoints go there: remove it, or choose another output"
+            )
         if newest := next(iter(self.existing()), None):
             raise UserError(
                 f"{self.folder} holds an interrupted run of this output, at {newest.name.replace('-', ' ')}: continue"

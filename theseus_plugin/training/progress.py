@@ -9,10 +9,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
 
+from theseus_plugin.showing import plain_console
+
 
 def training_console(shown: bool) -> Console:
     """Standard error, of the process that is shown."""
-    return Console(stderr=True, quiet=not shown, highlight=False, soft_wrap=True)
+    return plain_console(stderr=True, shown=shown)
 
 
 def in_words(figures: Mapping[str, float]) -> str:
@@ -48,7 +50,7 @@ class TrainingProgress:
 
     def say(self, line: str) -> None:
         """Print a line that stays."""
-        self._console.print(line, markup=False)
+        self._console.print(line)
 
     def begins(self, phase: str, steps: int, model: nn.Module) -> None:
         """Say what a phase trains and what it leaves alone."""

@@ -14,14 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from rich.console import Console
 
 from theseus_plugin.api import compress
+from theseus_plugin.claims import claimed
 from theseus_plugin.errors import Interrupted, UserError
-from theseus_plugin.files import read_json, refuse_existing, write_json
+from theseus_plugin.files import as_json, read_json, refuse_existing, write_file, write_json
+from theseus_plugin.outputs import refuse_file
 from theseus_plugin.recipe import Recipe, load_recipe, read_recipe
 from theseus_plugin.scale import scale
 from theseus_plugin.schemas import resuming
+from theseus_plugin.showing import plain_console
 from theseus_plugin.tuning.space import Space, Values, propose, put, search_space
 
 RECORD = "tuning.json"
@@ -41,18 +43,21 @@ def tune(
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UserError("tune runs in one process: start it without a launcher, or one search on each device")
     content, recipe = read_recipe(source, overrides), load_recipe(source, overrides)
-    for taken in (Path(recipe.path("successor")), output):
+    outputs = recipe.path("successor"), output
+    for taken in outputs:
         refuse_existing(taken)
-    recipe.create_task()
-    recipe.create_method()
-    space, first = search_space(recipe.method or {}, search)
-    study = Study.open(recipe, space, resume)
-    while len(study.tried) < trials and study.time_left(minutes):
-        values = study.running or (propose(study.space, study.tried) if study.tried else first)
-        if values is None:
-            break
-        study.run(values)
-    return study.publish(content, output)
+    refuse_file(output)
+    with claimed(*outputs):
+        recipe.create_task()
+        recipe.create_method()
+        space, first = search_space(recipe.method or {}, search)
+        study = Study.open(recipe, space, resume)
+        while len(study.tried) < trials and study.time_left(minutes):
+            values = study.running or (propose(study.space, study.tried) if study.tried else first)
+            if values is None:
+                break
+            study.run(values)
+        return study.publish(content, output)
 
 
 @dataclass
@@ -150,11 +155,9 @@ class Study:
         result = successor / "result.json"
         write_json(result, {**read_json(result), "output": self.recipe.path("successor")})
         try:
-            output.write_text(_head(best, len(self.tried)) + yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
-        except OSError as error:
-            raise UserError(
-                f"cannot write {output} ({error.strerror}): nothing is lost, --resume tries again"
-            ) from None
+            write_file(output, _head(best, len(self.tried)) + yaml.safe_dump(content, sort_keys=False))
+        except UserError as error:
+            raise UserError(f"{error}: nothing is lost, --resume tries again") from None
         successor.rename(self.recipe.path("successor"))
         shutil.rmtree(self.folder)
         return {**record, "recipe": content, "output": str(output)}
@@ -177,13 +180,14 @@ class Study:
         }
 
     def _write(self) -> None:
-        write_json(self.folder / RECORD, {"recipe": self.identity, "trials": self.tried, "running": self.running})
+        record = {"recipe": self.identity, "trials": self.tried, "running": self.running}
+        write_file(self.folder / RECORD, as_json(record))
 
     def _tell(self, trial: Mapping[str, Any]) -> None:
         said = trial["problem"] or metrics_in_words(trial["metrics"])
         star = " (best so far)" if trial is self.best else ""
-        console = Console(stderr=True, highlight=False, soft_wrap=True)
-        console.print(f"trial {len(self.tried)}: {values_in_words(trial['values'])}: {said}{star}", markup=False)
+        line = f"trial {len(self.tried)}: {values_in_words(trial['values'])}: {said}{star}"
+        plain_console(stderr=True).print(line)
 
 
 def metrics_in_words(metrics: Mapping[str, float]) -> str:

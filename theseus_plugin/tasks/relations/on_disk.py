@@ -13,8 +13,8 @@ import datasets
 import pyarrow
 
 from theseus_plugin.contract import Features
+from theseus_plugin.disk import disk_trouble
 from theseus_plugin.errors import UserError
-from theseus_plugin.files import disk_trouble
 from theseus_plugin.progress import progress
 
 _TOGETHER = 4
