@@ -12,7 +12,7 @@ from pydantic import Field
 
 from theseus_plugin.contract import Schedule
 from theseus_plugin.errors import UserError
-from theseus_plugin.validation import Options
+from theseus_plugin.validation import Options, Steps
 
 Rate = Annotated[float, Field(ge=0.01, le=1)]
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -24,7 +24,7 @@ class ConstantOptions(Options):
 
     rate: Rate = Field(0.5, description="p in the replacing phase")
     share: Share = Field(_SHARE, description="Share of all optimizer steps that the replacing phase takes")
-    steps: int | None = Field(None, ge=1, description="Its optimizer steps; replaces share")
+    steps: Steps | None = Field(None, description="Its optimizer steps; replaces share")
 
 
 class Constant(Schedule):

@@ -35,7 +35,7 @@ def search_space(section: Mapping[str, Any], chosen: Mapping[str, Sequence[Any]]
         UserError: an option that the method does not have, a value it refuses, or nothing to search.
     """
     method = section["name"]
-    schema = registry.load("method", method).Config.model_json_schema()
+    schema = registry.schema("method", method)
     known = dict(options(schema))
     for path in chosen:
         if path not in known:
