@@ -14,6 +14,7 @@ from theseus_plugin.contract import Evaluator, Result, Task
 from theseus_plugin.defects import check_result, plugins_named
 from theseus_plugin.errors import UserError
 from theseus_plugin.files import refuse_existing
+from theseus_plugin.plain import shown
 from theseus_plugin.recipe import Recipe, load_recipe
 from theseus_plugin.records import task_section
 from theseus_plugin.validation import validate
@@ -149,7 +150,7 @@ def bench(
         chosen = _task(task, *models)
         options = {name: {} for name in EVALUATORS} if evaluators is None else evaluators
         shared = {"device": device, "threads": threads, "force": force}
-        instances = [_evaluator(name, dict(given), shared) for name, given in options.items()]
+        instances = [_evaluator(name, given, shared) for name, given in options.items()]
         kept.append(run(models, chosen, instances))
     return kept[0]
 
@@ -210,11 +211,13 @@ def explain(model: str, fact: tuple[str, str, str], task: RecipeLike | None = No
     return run(model, _task(task, model), fact, validate(Judging, options, where=""))
 
 
-def _evaluator(name: str, options: dict[str, Any], shared: Mapping[str, Any]) -> Evaluator:
+def _evaluator(name: str, options: Mapping[str, Any], shared: Mapping[str, Any]) -> Evaluator:
     """An evaluator with its own options, and those of the shared ones that were given and that it has."""
+    if not isinstance(options, Mapping):
+        raise UserError(f"{name}: input should be a section of keys and values (given: {shown(options)})")
     known = registry.schema("evaluator", name).get("properties", {})
     theirs = {key: value for key, value in shared.items() if value is not None and key in known}
-    return registry.create("evaluator", name, theirs | options, where=name)  # type: ignore[no-any-return]
+    return registry.create("evaluator", name, {**theirs, **options}, where=name)  # type: ignore[no-any-return]
 
 
 def _recipe(recipe: RecipeLike) -> Recipe:

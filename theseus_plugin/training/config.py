@@ -61,7 +61,6 @@ class TrainingConfig(Options):
         """
         steps = self.max_steps or max(1, round(self.epochs * per_epoch))
         if steps > MOST_STEPS:
-            raise UserError(
-                f"epochs: {self.epochs:g} epochs are {steps:,} optimizer steps, more than {MOST_STEPS:,}: lower it"
-            )
+            said = f"{self.epochs:g} epochs are {steps:,} optimizer steps, more than {MOST_STEPS:,}"
+            raise UserError(f"{said}: lower epochs, or set max_steps")
         return steps
