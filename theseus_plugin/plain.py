@@ -38,6 +38,11 @@ def shown(value: Any, width: int = 80) -> str:
     return text if len(text) <= width else text[: width - 3] + "..."
 
 
+def quoted(value: Any) -> str:
+    """A value for a message: `shown`, a text in quotes."""
+    return repr(shown(value)) if isinstance(value, str) else shown(value)
+
+
 def count(left: Iterator[int]) -> None:
     """One value more, of so many as are left.
 

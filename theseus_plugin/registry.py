@@ -73,7 +73,7 @@ def load(kind: Kind, name: str) -> type[Any]:
     """
     points = [point for point in _points(kind) if point.name == name]
     if not points:
-        hints = [did_you_mean(name, names(kind)), *(problem for _, problem in _unreadable(kind))]
+        hints = [did_you_mean(name, map(_printable, names(kind))), *(problem for _, problem in _unreadable(kind))]
         raise UserError(f"no {kind} named {_printable(name)!r} is installed: {'; '.join(hints)}")
     if len(points) > 1:
         raise UserError(_conflict(kind, points))
@@ -120,18 +120,18 @@ def create_named(kind: Kind, section: Mapping[str, Any], where: str) -> Any:
     Raises:
         UserError: as `create`, or the section names no plugin.
     """
-    from theseus_plugin.plain import shown
+    from theseus_plugin.plain import quoted, shown
     from theseus_plugin.validation import WrongOption
 
     known = f"choose one of {', '.join(map(_printable, names(kind)))}"
     if not isinstance(section, Mapping):
         written = f"{{name: {shown(section)}}}" if isinstance(section, str) else "{name: ...}"
-        raise WrongOption(where, lambda place: f"{place}: write a section, {written} (given: {shown(section)!r})")
+        raise WrongOption(where, lambda place: f"{place}: write a section, {written} (given: {quoted(section)})")
     if "name" not in section:
         raise WrongOption(f"{where}.name", lambda place: f"{place} is missing: {known}")
     name = section["name"]
     if not isinstance(name, str) or not name:
-        raise WrongOption(f"{where}.name", lambda place: f"{place}: {shown(name)!r} is no name: {known}")
+        raise WrongOption(f"{where}.name", lambda place: f"{place}: {quoted(name)} is no name: {known}")
     return create(kind, name, {key: value for key, value in section.items() if key != "name"}, where)
 
 

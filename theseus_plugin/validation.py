@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from theseus_plugin.errors import UserError, did_you_mean
-from theseus_plugin.plain import shown
+from theseus_plugin.plain import quoted, shown
 
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
@@ -106,8 +106,7 @@ def _first_wrong(model: type[BaseModel], error: ValidationError, values: Any) ->
     message = " ".join(wrong["msg"].removeprefix("Value error, ").split())
     if wrong["type"] in ("model_type", "model_attributes_type", "dict_type", "mapping_type"):
         message = "input should be a section of keys and values"
-    given = wrong["input"]
-    said = f" (given: {repr(shown(given)) if isinstance(given, str) else shown(given)})" if keys else ""
+    said = f" (given: {quoted(wrong['input'])})" if keys else ""
     return WrongOption(place, lambda place: f"{place and place + ': '}{message[:1].lower()}{message[1:]}{said}")
 
 
@@ -145,8 +144,8 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
 
 
 def _types_in(annotation: Any) -> Iterator[Any]:
-    """The types that an annotation is made of, and the types of the values of a `Literal`."""
-    parts = get_args(annotation)
+    """The types that an annotation is made of, those of the values of a `Literal` and not those of keys."""
+    parts = get_args(annotation)[1 if get_origin(annotation) is dict else 0 :]
     if not parts:
         yield annotation if isinstance(annotation, type) or annotation is Any else type(annotation)
     for part in parts:

@@ -243,12 +243,12 @@ LOADED = {
 
 RATES = {
     "a text": ("return '0.5'", "'0.5'"),
-    "nothing": ("return None", "'None'"),
-    "no number": ("return float('nan')", "'nan'"),
-    "zero": ("return 0", "'0'"),
-    "more than 1": ("return 1.5", "'1.5'"),
-    "true": ("return True", "'True'"),
-    "a list": ("return [0.5]", "'[0.5]'"),
+    "nothing": ("return None", "None"),
+    "no number": ("return float('nan')", "nan"),
+    "zero": ("return 0", "0"),
+    "more than 1": ("return 1.5", "1.5"),
+    "true": ("return True", "True"),
+    "a list": ("return [0.5]", "[0.5]"),
 }
 
 MEASURED = {

@@ -89,13 +89,13 @@ SET = {
     "sets a key that ends in a dot": (["method.=1"], ("--set method.=1: write it as key=value",)),
     "sets a key without a value": (["method.training.epochs"], ("--set method.training.epochs: write it as",)),
     "sets a key inside of a value": (["predecessor.x=1"], ("--set predecessor.x=1", "a value, not a section")),
-    "sets the name of a task to a number": (["task.name=1"], ("task.name: '1' is no name: choose one of",)),
-    "sets the name of a method to a number": (["method.name=5"], ("method.name: '5' is no name: choose one of",)),
+    "sets the name of a task to a number": (["task.name=1"], ("task.name: 1 is no name: choose one of",)),
+    "sets the name of a method to a number": (["method.name=5"], ("method.name: 5 is no name: choose one of",)),
     "sets the name of a method to a list": (["method.name=[theseus]"], ("method.name", "is no name")),
     "sets the name of a method to nothing": (["method.name="], ("method.name", "is no name")),
     "sets the name of a schedule to true": (
         ["method.schedule.name=true"],
-        ("method.schedule.name", "'True' is no name"),
+        ("method.schedule.name", "True is no name"),
     ),
     "sets an unknown key with a dash": (
         ["method.training.learning-rate=1"],

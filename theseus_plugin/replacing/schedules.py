@@ -12,7 +12,7 @@ from pydantic import Field
 
 from theseus_plugin.contract import Schedule
 from theseus_plugin.errors import UserError
-from theseus_plugin.plain import shown
+from theseus_plugin.plain import quoted
 from theseus_plugin.registry import described
 from theseus_plugin.validation import Options, Steps
 
@@ -115,7 +115,7 @@ def rate(schedule: Schedule, step: int, total: int) -> float:
         found = math.nan
     if not 0 < found <= 1 + 1e-9:
         raise UserError(
-            f"{described('schedule', schedule.name)} gives the rate {shown(value)!r} at step {step} of {total}: it must"
+            f"{described('schedule', schedule.name)} gives the rate {quoted(value)} at step {step} of {total}: it must"
             " lie above 0 and be at most 1"
         )
     return 1.0 if found > 1 - 1e-9 else found
