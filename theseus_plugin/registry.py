@@ -12,9 +12,10 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
-from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
+from importlib.metadata import EntryPoint
 from typing import Any, Literal
 
+from theseus_plugin.distributions import origin, points_of, printable, unreadable
 from theseus_plugin.errors import UserError, did_you_mean
 
 Kind = Literal["method", "task", "evaluator", "schedule"]
@@ -55,8 +56,8 @@ def listing(check: bool = False) -> list[Listing]:
             problem = _conflict(kind, twins) if len(twins) > 1 else _missing_module(point)
             if check and problem is None:
                 problem = _load_problem(kind, point)
-            rows.append(Listing(kind, _printable(point.name), _printable(point.value), *_origin(point), problem))
-        rows += [Listing(kind, "?", "?", name, "?", problem) for name, problem in _unreadable(kind)]
+            rows.append(Listing(kind, printable(point.name), printable(point.value), *_origin(point), problem))
+        rows += [Listing(kind, "?", "?", name, "?", problem) for name, problem in unreadable(GROUPS[kind])]
     return rows
 
 
@@ -73,8 +74,8 @@ def load(kind: Kind, name: str) -> type[Any]:
     """
     points = [point for point in _points(kind) if point.name == name]
     if not points:
-        hints = [did_you_mean(name, map(_printable, names(kind))), *(problem for _, problem in _unreadable(kind))]
-        raise UserError(f"no {kind} named {_printable(name)!r} is installed: {'; '.join(hints)}")
+        hints = [did_you_mean(name, map(printable, names(kind))), *(problem for _, problem in unreadable(GROUPS[kind]))]
+        raise UserError(f"no {kind} named {printable(name)!r} is installed: {'; '.join(hints)}")
     if len(points) > 1:
         raise UserError(_conflict(kind, points))
     return _load(kind, points[0])
@@ -123,7 +124,7 @@ def create_named(kind: Kind, section: Mapping[str, Any], where: str) -> Any:
     from theseus_plugin.plain import quoted, shown
     from theseus_plugin.validation import WrongOption
 
-    known = f"choose one of {', '.join(map(_printable, names(kind)))}"
+    known = f"choose one of {', '.join(map(printable, names(kind)))}"
     if not isinstance(section, Mapping):
         written = f"{{name: {shown(section)}}}" if isinstance(section, str) else "{name: ...}"
         raise WrongOption(where, lambda place: f"{place}: write a section, {written} (given: {quoted(section)})")
@@ -138,7 +139,7 @@ def create_named(kind: Kind, section: Mapping[str, Any], where: str) -> Any:
 def described(kind: Kind, name: str) -> str:
     """A plugin and its distribution, for messages."""
     origins = [_origin(point)[0] for point in _points(kind) if point.name == name]
-    return f"{kind} {_printable(name)!r}" + (f" of distribution {origins[0]!r}" if origins else "")
+    return f"{kind} {printable(name)!r}" + (f" of distribution {origins[0]!r}" if origins else "")
 
 
 def registered(module: str) -> list[tuple[Kind, EntryPoint]]:
@@ -150,12 +151,7 @@ def registered(module: str) -> list[tuple[Kind, EntryPoint]]:
 
 
 def _points(kind: Kind) -> list[EntryPoint]:
-    try:
-        found = list(entry_points(group=GROUPS[kind]))
-    except Exception:  # one file that cannot be read, of whatever distribution, and there are none at all
-        each = [point for one in _readable() for point in one.entry_points]
-        found = [point for point in each if point.group == GROUPS[kind]]
-    points = sorted(found, key=lambda p: (p.name, _origin(p)))
+    points = sorted(points_of(GROUPS[kind]), key=lambda p: (p.name, _origin(p)))
     allowed = os.environ.get("THESEUS_PLUGINS")
     if allowed is None:
         return points
@@ -163,61 +159,15 @@ def _points(kind: Kind) -> list[EntryPoint]:
     return [point for point in points if point.name in wanted]
 
 
-def _readable() -> Iterator[Distribution]:
-    """Each distribution whose entry points can be read, the first one of a name."""
-    seen = set()
-    for distribution in distributions():
-        name = _names(distribution)[0].lower().replace("_", "-")
-        if _defect(distribution) is None and name not in seen:
-            yield distribution
-        seen.add(name)
-
-
-def _unreadable(kind: Kind) -> list[tuple[str, str]]:
-    """Names of distributions that seem to have plugins of a kind, and why these cannot be read."""
-    try:
-        entry_points(group=GROUPS[kind])
-    except Exception:
-        broken = {_names(one)[0]: defect for one in distributions() if (defect := _defect(one)) is not None}
-        return [
-            (name, f"entry_points.txt of distribution {name!r} cannot be read ({said}): reinstall or uninstall it")
-            for name, (said, content) in broken.items()
-            if GROUPS[kind] in content
-        ]
-    return []
-
-
-def _defect(distribution: Distribution) -> tuple[str, str] | None:
-    """What is wrong with the entry points of a distribution, and its file; None: nothing."""
-    content = ""
-    try:
-        content = distribution.read_text("entry_points.txt") or ""
-        list(distribution.entry_points)
-    except Exception as error:
-        if not content and isinstance(error, UnicodeDecodeError):
-            content = error.object.decode("utf-8", "replace")
-        return ("not UTF-8" if isinstance(error, ValueError) else "a line without a value"), content
-    return None
-
-
-def _names(distribution: Distribution | None) -> tuple[str, str]:
-    """Name and version."""
-    try:
-        name, version = distribution.metadata["Name"], distribution.version  # type: ignore[union-attr]
-    except Exception:  # a damaged METADATA, or none
-        name, version = None, None
-    return _printable(name or "unknown"), _printable(version or "unknown")
-
-
 def _origin(point: EntryPoint) -> tuple[str, str]:
-    return _names(point.dist)
+    return origin(point.dist)
 
 
 def _load(kind: Kind, point: EntryPoint) -> type[Any]:
-    who = f"{kind} {_printable(point.name)!r} of distribution {_origin(point)[0]!r}"
+    who = f"{kind} {printable(point.name)!r} of distribution {_origin(point)[0]!r}"
     with _told(f"{who} cannot be loaded"):
         if _module(point) is None:
-            raise ValueError(f"{_printable(point.value)!r} is not written as module:Class")
+            raise ValueError(f"{printable(point.value)!r} is not written as module:Class")
         with redirect_stdout(sys.stderr):  # standard output is for the command's own result
             plugin = point.load()
         breach = _breach(kind, point, plugin)
@@ -266,13 +216,9 @@ def _told(what: str, or_mendable: bool = False) -> Iterator[None]:
 def _line(value: Any) -> str:
     """Whatever a plugin gives as one line."""
     try:
-        return _printable(" ".join(str(value).split()))
+        return printable(" ".join(str(value).split()))
     except Exception:
         return "?"
-
-
-def _printable(text: str) -> str:
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def _load_problem(kind: Kind, point: EntryPoint) -> str | None:
@@ -299,7 +245,7 @@ def _missing_module(point: EntryPoint) -> str | None:
     module, path = _module(point), None
     if module is None or not all(part.isidentifier() for part in module.split(".")):
         return (
-            f"{_printable(point.value)!r} is not written as module:Class: reinstall or uninstall {_origin(point)[0]!r}"
+            f"{printable(point.value)!r} is not written as module:Class: reinstall or uninstall {_origin(point)[0]!r}"
         )
     parts = module.split(".")
     for depth in range(1, len(parts) + 1):

@@ -23,11 +23,9 @@ from theseus_plugin.files import read_json, refuse_existing, write_json
 from theseus_plugin.recipe import Recipe, load_recipe, read_recipe
 from theseus_plugin.scale import scale
 from theseus_plugin.schemas import resuming
+from theseus_plugin.tuning.record import RECORD, read_record, write_record
 from theseus_plugin.tuning.space import Space, Values, propose, put, search_space
 from theseus_plugin.validation import Count, Options, validate
-
-RECORD = "tuning.json"
-"""In the successor's folder: the trials and the best one's values."""
 
 
 class Limits(Options):
@@ -110,7 +108,7 @@ class Study:
             return study
         if not resume:
             raise UserError(f"{folder} holds an interrupted search: continue it with --resume, or remove the folder")
-        before = _record_of(folder)
+        before = read_record(folder)
         if before["recipe"] != study.identity:
             raise UserError(f"{folder} is the search of another recipe: remove the folder to start anew")
         study.tried, study.running = before["trials"], before["running"]
@@ -223,53 +221,13 @@ class Study:
         }
 
     def _write(self) -> None:
-        record = {"recipe": self.identity, "trials": self.tried, "running": self.running}
-        partial = self.folder / f".{RECORD}.partial"
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            write_json(partial, record)
-            partial.replace(self.folder / RECORD)
-        except OSError as error:
-            raise UserError(
-                f"cannot write {self.folder / RECORD} ({error.strerror}): free space, or choose another successor"
-            ) from None
+        write_record(self.folder, {"recipe": self.identity, "trials": self.tried, "running": self.running})
 
     def _tell(self, trial: Mapping[str, Any]) -> None:
         said = trial["problem"] or metrics_in_words(trial["metrics"])
         star = " (best so far)" if trial is self.best else ""
         console = Console(stderr=True, highlight=False, soft_wrap=True)
         console.print(f"trial {len(self.tried)}: {values_in_words(trial['values'])}: {said}{star}", markup=False)
-
-
-def _record_of(folder: Path) -> dict[str, Any]:
-    """The record of an interrupted search.
-
-    Raises:
-        UserError: it is none, or the best successor that it speaks of is not there.
-    """
-    try:
-        content = read_json(folder / RECORD)
-    except UserError as error:
-        raise UserError(f"{error}: remove the folder to start anew") from None
-    trials = content.get("trials") if isinstance(content, dict) else None
-    sound = isinstance(trials, list) and isinstance(content.get("running", 0), dict | type(None))
-    if not sound or "recipe" not in content or not all(map(_is_trial, trials or [])):
-        raise UserError(f"{folder / RECORD} is no record of a search: remove the folder to start anew")
-    if any(trial["score"] is not None for trial in trials or []) and not (folder / "best" / "result.json").is_file():
-        raise UserError(f"{folder} has lost its best successor: remove the folder to start anew")
-    return dict(content)
-
-
-def _is_trial(trial: Any) -> bool:
-    numbers = (int, float)
-    return (
-        isinstance(trial, dict)
-        and isinstance(trial.get("values"), dict)
-        and isinstance(trial.get("metrics"), dict)
-        and isinstance(trial.get("score"), (*numbers, type(None)))
-        and isinstance(trial.get("seconds"), numbers)
-        and "problem" in trial
-    )
 
 
 def metrics_in_words(metrics: Mapping[str, float]) -> str:
