@@ -157,3 +157,83 @@ def test_our_own_plugins_keep_the_contract(kind: registry.Kind, name: str) -> No
     assert "\n" not in plugin.summary
     schema = plugin.Config.model_json_schema()
     assert all("description" in field for field in schema.get("properties", {}).values())
+
+
+def damage(site: Path, distribution: str, entry_points: bytes) -> None:
+    """A distribution whose entry points cannot be read."""
+    install(site, distribution, "", None, {})
+    (site / f"{distribution.replace('-', '_')}-1.2.dist-info" / "entry_points.txt").write_bytes(entry_points)
+
+
+@pytest.mark.parametrize(
+    "entry_points", [b"[model_compression.methods]\nbad\n", b"[model_compression.methods]\nb = \xff\n"]
+)
+def test_a_distribution_that_cannot_be_read_hurts_nobody(site: Path, entry_points: bytes) -> None:
+    before = registry.listing()
+    damage(site, "other-damaged", entry_points)
+    install(site, "other-good", "other_good", GOOD, {"good": "other_good:Good"})
+    assert registry.load("method", "good").name == "good"
+    assert registry.load("method", "theseus").name == "theseus"
+    rows = registry.listing()
+    assert set(rows) - set(before) == {row("good"), next(one for one in rows if one.name == "?")}
+    assert set(before) <= set(rows)
+    [broken] = [one for one in rows if one.problem]
+    assert (broken.kind, broken.distribution) == ("method", "other-damaged")
+    assert "entry_points.txt of distribution 'other-damaged' cannot be read" in (broken.problem or "")
+
+
+def test_a_damaged_distribution_without_plugins_is_not_listed(site: Path) -> None:
+    before = registry.listing()
+    damage(site, "other-tool", b"[console_scripts]\ntool\n")
+    assert registry.listing() == before
+
+
+def test_a_distribution_without_metadata_is_listed_as_unknown(site: Path) -> None:
+    install(site, "other-good", "other_good", GOOD, {"good": "other_good:Good"})
+    (site / "other_good-1.2.dist-info" / "METADATA").unlink()
+    assert (row("good").distribution, row("good").problem) == ("unknown", None)
+    assert registry.load("method", "good").name == "good"
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (GOOD.replace("class Config(BaseModel):", "class Config:"), "its Config is no pydantic model"),
+        (GOOD.replace("size: int = 1", "size: type(len) = 1"), "cannot be loaded (PydanticSchemaGenerationError"),
+        ("import sys; sys.exit(0)", "cannot be loaded (SystemExit: 0)"),
+        (
+            GOOD.replace("size: int = 1", "model_config = {'arbitrary_types_allowed': True}\n        x: type(len) = 1"),
+            "schema",
+        ),
+        (GOOD.replace('"does nothing"', '"does\\nnothing"'), "its summary is no line of text"),
+    ],
+)
+def test_a_check_says_what_is_wrong_in_one_line(site: Path, code: str, said: str) -> None:
+    install(site, "other-good", "other_good", code, {"good": "other_good:Good"})
+    problem = row("good", check=True).problem or ""
+    assert said in problem
+    assert "'other-good'" in problem
+    assert problem.isprintable()
+    assert row("theseus", check=True).problem is None
+
+
+def test_a_name_that_no_terminal_should_print(site: Path) -> None:
+    install(site, "other-odd", "other_odd", GOOD, {"\x1b[31mred": "other_odd:Good"})
+    [odd] = [one for one in registry.listing(check=True) if one.distribution == "other-odd"]
+    assert odd.name.isprintable()
+    assert (odd.problem or "").isprintable()
+    with pytest.raises(UserError) as caught:
+        registry.load("method", "none of these")
+    assert str(caught.value).isprintable()
+
+
+def test_an_entry_point_that_names_no_module(site: Path) -> None:
+    install(site, "other-odd", "other_odd", GOOD, {"odd": "a b c", "odder": "..x:Good"})
+    assert "'a b c' is not written as module:Class" in (row("odd").problem or "")
+    assert "'..x:Good' is not written as module:Class" in (row("odder").problem or "")
+
+
+def test_what_a_plugin_prints_when_it_is_imported_is_no_result(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    install(site, "other-loud", "other_loud", "print('hello')\n" + GOOD, {"good": "other_loud:Good"})
+    registry.load("method", "good")
+    assert capsys.readouterr() == ("", "hello\n")

@@ -12,9 +12,12 @@ from typing import Any
 from theseus_plugin import registry
 from theseus_plugin.claims import claimed
 from theseus_plugin.contract import Evaluator, Result, Task
+from theseus_plugin.defects import check_result, plugins_named
 from theseus_plugin.errors import UserError
-from theseus_plugin.files import read_json, refuse_existing
+from theseus_plugin.files import refuse_existing
+from theseus_plugin.plain import shown
 from theseus_plugin.recipe import Recipe, load_recipe
+from theseus_plugin.records import task_section
 from theseus_plugin.validation import validate
 
 EVALUATORS = ("accuracy", "latency", "size", "memory")
@@ -23,6 +26,7 @@ RecipeLike = Recipe | str | Path | Mapping[str, Any]
 """A recipe, the path of one, or its content."""
 
 
+@plugins_named()
 def fit(recipe: RecipeLike) -> Result:
     """Fine-tune `model` into `predecessor`.
 
@@ -38,6 +42,7 @@ def fit(recipe: RecipeLike) -> Result:
         return run(model, output, task, recipe.fit)
 
 
+@plugins_named()
 def compress(recipe: RecipeLike) -> Result:
     """Compress `predecessor` into `successor` with the recipe's method.
 
@@ -50,16 +55,10 @@ def compress(recipe: RecipeLike) -> Result:
     task, method = recipe.create_task(), recipe.create_method()
     with claimed(successor):
         refuse_existing(successor)
-        record = method.compress(predecessor, successor, task)
-    lacking = sorted(Result.__required_keys__ - record.keys())
-    if lacking:
-        raise UserError(
-            f"method {method.name!r} breaks the contract, its record lacks {', '.join(lacking)}: tell its author;"
-            f" what it wrote is in {successor}"
-        )
-    return record
+        return check_result(method, method.compress(predecessor, successor, task), successor)
 
 
+@plugins_named()
 def tune(
     recipe: str | Path | Mapping[str, Any],
     overrides: Sequence[str] = (),
@@ -100,6 +99,7 @@ def tune(
     return run(recipe, overrides, Path(output), trials, minutes, search or {}, resume)
 
 
+@plugins_named()
 def export(checkpoint: str, output: str, task: RecipeLike | None = None, **options: Any) -> dict[str, Any]:
     """Write `checkpoint` as a fused ONNX folder, checked against the checkpoint on the task's real examples.
 
@@ -123,6 +123,7 @@ def export(checkpoint: str, output: str, task: RecipeLike | None = None, **optio
         return run(checkpoint, output, chosen, config)
 
 
+@plugins_named()
 def bench(
     models: Sequence[str],
     task: RecipeLike | None = None,
@@ -153,7 +154,7 @@ def bench(
         chosen = _task(task, *models)
         options = {name: {} for name in EVALUATORS} if evaluators is None else evaluators
         shared = {"device": device, "threads": threads, "force": force}
-        instances = [_evaluator(name, dict(given), shared) for name, given in options.items()]
+        instances = [_evaluator(name, given, shared) for name, given in options.items()]
         kept.append(run(models, chosen, instances))
     return kept[0]
 
@@ -192,6 +193,7 @@ def rank(models: Sequence[str], task: RecipeLike | None = None, **options: Any) 
     return bench(models, task, {"ranking": options})
 
 
+@plugins_named()
 def explain(model: str, fact: tuple[str, str, str], task: RecipeLike | None = None, **options: Any) -> dict[str, Any]:
     """What a model says of one fact, and the paths that it says so by, the strongest first.
 
@@ -213,11 +215,13 @@ def explain(model: str, fact: tuple[str, str, str], task: RecipeLike | None = No
     return run(model, _task(task, model), fact, validate(Judging, options, where=""))
 
 
-def _evaluator(name: str, options: dict[str, Any], shared: Mapping[str, Any]) -> Evaluator:
+def _evaluator(name: str, options: Mapping[str, Any], shared: Mapping[str, Any]) -> Evaluator:
     """An evaluator with its own options, and those of the shared ones that were given and that it has."""
-    known = registry.load("evaluator", name).Config.model_json_schema().get("properties", {})
+    if not isinstance(options, Mapping):
+        raise UserError(f"{name}: input should be a section of keys and values (given: {shown(options)})")
+    known = registry.schema("evaluator", name).get("properties", {})
     theirs = {key: value for key, value in shared.items() if value is not None and key in known}
-    return registry.create("evaluator", name, theirs | options, where=name)  # type: ignore[no-any-return]
+    return registry.create("evaluator", name, {**theirs, **options}, where=name)  # type: ignore[no-any-return]
 
 
 def _recipe(recipe: RecipeLike) -> Recipe:
@@ -228,13 +232,10 @@ def _task(task: RecipeLike | None, *models: str) -> Task:
     """The task named by the user, else the one that a model's record tells of."""
     if task is not None:
         return _recipe(task).create_task()
-    for folder in (_folder(model) for model in models):
-        checkpoint, onnx = folder / "result.json", folder / "export.json"
-        if checkpoint.is_file():
-            return load_recipe({"task": read_json(checkpoint)["recipe"]["task"]}).create_task()
-        if onnx.is_file():
-            return load_recipe({"task": read_json(onnx)["task"]}).create_task()
-    raise UserError(f"{', '.join(models)}: no record there that names a task: give one with --task RECIPE")
+    try:
+        return load_recipe({"task": task_section([_folder(model) for model in models])}).create_task()
+    except UserError as error:
+        raise UserError(f"{', '.join(models)}: {error}") from None
 
 
 def _folder(model: str) -> Path:

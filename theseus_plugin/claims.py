@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import platform
 from collections.abc import Iterator
@@ -13,6 +12,11 @@ from pathlib import Path
 from theseus_plugin.errors import UserError
 from theseus_plugin.launching import is_first_process
 from theseus_plugin.outputs import refuse_unusable
+
+try:
+    import fcntl
+except ModuleNotFoundError:  # Windows has no such locks
+    fcntl = None  # type: ignore[assignment]
 
 _HELD: set[tuple[int, str]] = set()
 """Locks by process: one that is forked has none of its parent's."""
@@ -42,7 +46,7 @@ def _claimed(output: Path, given: str) -> Iterator[None]:
     target = Path(os.path.realpath(output.parent), output.name)
     key = os.getpid(), str(target)
     taken = target.name in ("", "..")  # it is there, and none to be written
-    if key in _HELD or taken or not is_first_process():
+    if fcntl is None or key in _HELD or taken or not is_first_process():
         yield
         return
     made = [parent for parent in target.parents if not parent.exists()]

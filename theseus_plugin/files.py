@@ -154,12 +154,16 @@ def read_json(path: Path) -> Any:
     """Read JSON.
 
     Raises:
-        UserError: `path` is missing or is not JSON.
+        UserError: `path` is missing, cannot be read or is not JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except RecursionError:
+        raise UserError(f"{path}: not valid JSON (nested too deeply)") from None
     except ValueError as error:
         raise UserError(f"{path}: not valid JSON ({error})") from None
 

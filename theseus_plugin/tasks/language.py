@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from theseus_plugin.contract import Features, Task, TaskData
 from theseus_plugin.errors import UserError
 from theseus_plugin.tasks.source import TextOptions
+from theseus_plugin.validation import Distinct, Seed
 
 METRICS: list[Literal["perplexity", "accuracy"]] = ["perplexity", "accuracy"]
 
@@ -17,10 +18,10 @@ METRICS: list[Literal["perplexity", "accuracy"]] = ["perplexity", "accuracy"]
 class MaskedOptions(TextOptions):
     """Options of `masked-lm`."""
 
-    metrics: list[Literal["perplexity", "accuracy"]] = Field(
+    metrics: Annotated[list[Literal["perplexity", "accuracy"]], Distinct] = Field(
         METRICS, min_length=1, description="Over the hidden tokens; the first one chooses the best checkpoint."
     )
-    seed: int = Field(0, ge=0, description="Decides which tokens are hidden.")
+    seed: Seed = Field(0, description="Decides which tokens are hidden.")
 
 
 class CausalOptions(TextOptions):
@@ -30,7 +31,7 @@ class CausalOptions(TextOptions):
     max_length: int = Field(
         128, ge=8, description="Longer texts go on in further examples of so many tokens; never more than it takes."
     )
-    metrics: list[Literal["perplexity", "accuracy"]] = Field(
+    metrics: Annotated[list[Literal["perplexity", "accuracy"]], Distinct] = Field(
         METRICS, min_length=1, description="Over all tokens but first ones; the first one chooses the best checkpoint."
     )
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from theseus_plugin.contract import Task, TaskData
 from theseus_plugin.errors import UserError
 from theseus_plugin.tasks.source import SourceOptions
+from theseus_plugin.validation import Distinct
 
 if TYPE_CHECKING:
     from theseus_plugin.tasks.reading import Rows
@@ -21,7 +22,7 @@ class TokenClassificationOptions(SourceOptions):
     words: str = Field("words", description="The column of the words, a list of texts.")
     tags: str = Field("tags", description="The column of their tags, a list of texts or of class ids.")
     max_length: int = Field(128, ge=8, description="Longer sentences are cut to so many tokens, special ones included.")
-    metrics: list[Literal["f1", "accuracy"]] = Field(
+    metrics: Annotated[list[Literal["f1", "accuracy"]], Distinct] = Field(
         ["f1", "accuracy"],
         min_length=1,
         description="The first one chooses the best checkpoint. f1 is that of whole entities in B-, I- and O tags; "

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from theseus_plugin.contract import Task, TaskData
 from theseus_plugin.tasks.source import TextOptions
+from theseus_plugin.validation import Distinct
 
 if TYPE_CHECKING:
     from theseus_plugin.tasks.reading import Rows
@@ -24,13 +25,13 @@ class LabelledOptions(TextOptions):
 class ClassificationOptions(LabelledOptions):
     """Options of `text-classification`."""
 
-    metrics: list[Literal["accuracy", "f1", "matthews"]] = Field(
+    metrics: Annotated[list[Literal["accuracy", "f1", "matthews"]], Distinct] = Field(
         ["accuracy"],
         min_length=1,
         description="The first one chooses the best checkpoint. f1 is that of the class with id 1 where "
         "there are two classes, the mean over the classes where there are more.",
     )
-    labels: list[str] | None = Field(
+    labels: Annotated[list[str], Distinct] | None = Field(
         None,
         min_length=2,
         description="The classes in the order of their ids. Default: those of the checkpoint; for a new "
@@ -41,7 +42,7 @@ class ClassificationOptions(LabelledOptions):
 class RegressionOptions(LabelledOptions):
     """Options of `text-regression`."""
 
-    metrics: list[Literal["pearson", "spearman"]] = Field(
+    metrics: Annotated[list[Literal["pearson", "spearman"]], Distinct] = Field(
         ["pearson", "spearman"], min_length=1, description="The first one chooses the best checkpoint."
     )
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from theseus_plugin.contract import Task, TaskData
 from theseus_plugin.tasks.source import SourceOptions
+from theseus_plugin.validation import Distinct
 
 if TYPE_CHECKING:
     from theseus_plugin.tasks.reading import Rows
@@ -22,10 +23,10 @@ class ImageClassificationOptions(SourceOptions):
 
     image: str = Field("image", description="The column of the image: a file's bytes, or its path.")
     label: str = Field("label", description="The column of the label.")
-    metrics: list[Literal["accuracy", "f1", "matthews"]] = Field(
+    metrics: Annotated[list[Literal["accuracy", "f1", "matthews"]], Distinct] = Field(
         ["accuracy"], min_length=1, description="As of text-classification; the first one chooses the best checkpoint."
     )
-    labels: list[str] | None = Field(
+    labels: Annotated[list[str], Distinct] | None = Field(
         None,
         min_length=2,
         description="The classes in the order of their ids. Default: those of the checkpoint; for a new "

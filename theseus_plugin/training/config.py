@@ -6,20 +6,21 @@ from typing import Literal
 
 from pydantic import Field
 
+from theseus_plugin.errors import UserError
 from theseus_plugin.training.launch import Sharding, launched_sharding
-from theseus_plugin.validation import Options
+from theseus_plugin.validation import MOST_STEPS, Count, Options, Seed, Steps
 
 
 class TrainingConfig(Options):
     """How to train. A step is one update of the weights by the optimizer, whatever the number of processes."""
 
-    epochs: float = Field(3.0, gt=0, description="Passes over the training set")
-    max_steps: int | None = Field(None, ge=1, description="Optimizer steps in all; replaces epochs")
-    batch_size: int = Field(32, ge=1, description="Examples per forward pass and process")
-    gradient_accumulation: int = Field(1, ge=1, description="Forward passes per optimizer step")
-    eval_batch_size: int = Field(64, ge=1, description="Examples per forward pass and process when evaluating")
-    eval_steps: int | None = Field(
-        None, ge=1, description="Optimizer steps between evaluations; default: ten evaluations in all"
+    epochs: float = Field(3.0, gt=0, le=1_000_000, description="Passes over the training set")
+    max_steps: Steps | None = Field(None, description="Optimizer steps in all; replaces epochs")
+    batch_size: Count = Field(32, description="Examples per forward pass and process")
+    gradient_accumulation: Count = Field(1, description="Forward passes per optimizer step")
+    eval_batch_size: Count = Field(64, description="Examples per forward pass and process when evaluating")
+    eval_steps: Count | None = Field(
+        None, description="Optimizer steps between evaluations; default: ten evaluations in all"
     )
     learning_rate: float = Field(
         5e-5,
@@ -39,15 +40,27 @@ class TrainingConfig(Options):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="auto: bf16 autocast where the hardware is faster in it, else fp32"
     )
-    seed: int = Field(42, ge=0, description="Of new weights, dropout, data order and replacing draws")
+    seed: Seed = Field(42, description="Of new weights, dropout, data order and replacing draws")
     sharding: Sharding = Field(
         default_factory=launched_sharding,
         description="blocks: every process holds a part of each block (FSDP2), for models too large to be held whole;"
         " default: blocks where launched with Accelerate's FSDP, else none",
     )
-    checkpoint_steps: int | None = Field(
-        None, ge=1, description="Optimizer steps between checkpoints; default: one after each evaluation"
+    checkpoint_steps: Count | None = Field(
+        None, description="Optimizer steps between checkpoints; default: one after each evaluation"
     )
     resume: bool = Field(False, description="Continue an interrupted run of the same recipe from its last checkpoint")
     trackers: tuple[str, ...] = Field((), description="Experiment trackers by their Accelerate names, e.g. tensorboard")
     tracker_folder: str = Field("runs/trackers", description="Where trackers that write files put them")
+
+    def steps(self, per_epoch: int) -> int:
+        """Optimizer steps in all, an epoch having `per_epoch` of them.
+
+        Raises:
+            UserError: more than any run has.
+        """
+        steps = self.max_steps or max(1, round(self.epochs * per_epoch))
+        if steps > MOST_STEPS:
+            said = f"{self.epochs:g} epochs are {steps:,} optimizer steps, more than {MOST_STEPS:,}"
+            raise UserError(f"{said}: lower epochs, or set max_steps")
+        return steps

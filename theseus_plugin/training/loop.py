@@ -52,7 +52,7 @@ class Loop:
         self.checkpoints = checkpoints
         self.batches = BatchStream(data, config, accelerator)
         steps_per_epoch = math.ceil(len(self.batches) / config.gradient_accumulation)
-        self.steps = config.max_steps or max(1, round(config.epochs * steps_per_epoch))
+        self.steps = config.steps(steps_per_epoch)
         self.eval_steps = config.eval_steps or math.ceil(self.steps / 10)
         self.sharded = config.sharding == "blocks" and accelerator.num_processes > 1
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from theseus_plugin import registry
 from theseus_plugin.errors import UserError, did_you_mean
+from theseus_plugin.plain import shown
+from theseus_plugin.recipe import value_of
 from theseus_plugin.schemas import options, worth_trying
 
 if TYPE_CHECKING:
@@ -23,6 +25,23 @@ _UNGUIDED = 6
 """Trials before the sampler models what they gave."""
 
 
+def parse_search(given: Sequence[str]) -> Space:
+    """Values to try by option, from texts `OPTION=[VALUE, ...]`, whose values are YAML.
+
+    Raises:
+        UserError: one that is not written so, or an option that is there twice.
+    """
+    chosen: Space = {}
+    for line in given:
+        path, _, text = line.partition("=")
+        if not path:
+            raise UserError(f"--search {shown(line)}: write it as OPTION=[VALUE, ...]")
+        if path in chosen:
+            raise UserError(f"--search {shown(path)} is there twice: give all its values in one list")
+        chosen[path] = value_of("--search", line, text)
+    return chosen
+
+
 def search_space(section: Mapping[str, Any], chosen: Mapping[str, Sequence[Any]]) -> tuple[Space, Values]:
     """What may be tried, in full as the method's configuration tells it, and what is tried first.
 
@@ -35,9 +54,11 @@ def search_space(section: Mapping[str, Any], chosen: Mapping[str, Sequence[Any]]
         UserError: an option that the method does not have, a value it refuses, or nothing to search.
     """
     method = section["name"]
-    schema = registry.load("method", method).Config.model_json_schema()
+    schema = registry.schema("method", method)
     known = dict(options(schema))
-    for path in chosen:
+    for path, values in chosen.items():
+        if not isinstance(values, list | tuple) or not values:
+            raise UserError(f"--search {path}: give a list of values, as training.learning_rate=[1e-4,2e-4]")
         if path not in known:
             raise UserError(f"--search {path}: method {method!r} has no such option: {did_you_mean(path, known)}")
     space: Space = {}

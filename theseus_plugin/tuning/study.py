@@ -14,20 +14,27 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import Field
 
 from theseus_plugin.api import compress
 from theseus_plugin.claims import claimed
 from theseus_plugin.errors import Interrupted, UserError
-from theseus_plugin.files import as_json, read_json, refuse_existing, write_file, write_json
+from theseus_plugin.files import read_json, refuse_existing, write_json
 from theseus_plugin.outputs import refuse_file
 from theseus_plugin.recipe import Recipe, load_recipe, read_recipe
 from theseus_plugin.scale import scale
 from theseus_plugin.schemas import resuming
 from theseus_plugin.showing import plain_console
+from theseus_plugin.tuning.record import RECORD, read_record, write_record
 from theseus_plugin.tuning.space import Space, Values, propose, put, search_space
+from theseus_plugin.validation import Count, Options, validate
 
-RECORD = "tuning.json"
-"""In the successor's folder: the trials and the best one's values."""
+
+class Limits(Options):
+    """When a search ends."""
+
+    trials: Count
+    minutes: float | None = Field(ge=0)
 
 
 def tune(
@@ -42,22 +49,37 @@ def tune(
     """See `theseus_plugin.api.tune`."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UserError("tune runs in one process: start it without a launcher, or one search on each device")
+    limits = validate(Limits, {"trials": trials, "minutes": minutes}, where="")
     content, recipe = read_recipe(source, overrides), load_recipe(source, overrides)
-    outputs = recipe.path("successor"), output
-    for taken in outputs:
-        refuse_existing(taken)
-    refuse_file(output)
-    with claimed(*outputs):
+    successor = Path(recipe.path("successor"))
+    _refuse_output(output, successor)
+    with claimed(successor, output):
         recipe.create_task()
         recipe.create_method()
         space, first = search_space(recipe.method or {}, search)
         study = Study.open(recipe, space, resume)
-        while len(study.tried) < trials and study.time_left(minutes):
+        while len(study.tried) < limits.trials and study.time_left(limits.minutes):
             values = study.running or (propose(study.space, study.tried) if study.tried else first)
             if values is None:
                 break
             study.run(values)
         return study.publish(content, output)
+
+
+def _refuse_output(output: Path, successor: Path) -> None:
+    """Say before any trial that the recipe or the successor cannot be written where they are to be.
+
+    Raises:
+        UserError: something is there, or the recipe would be inside of what the search writes.
+    """
+    for taken in (successor, output):
+        refuse_existing(taken)
+    written = output.absolute().parent.resolve() / output.name
+    ours = successor.absolute().parent.resolve() / successor.name
+    for folder in (ours, ours.with_name(f"{ours.name}.tuning")):
+        if folder in (written, *written.parents):
+            raise UserError(f"{output} would be where the search writes the successor: choose an output beside it")
+    refuse_file(output)
 
 
 @dataclass
@@ -84,11 +106,12 @@ class Study:
         folder = successor.with_name(f"{successor.name}.tuning")
         study = Study(recipe, space, folder)
         if not (folder / RECORD).exists():
-            folder.mkdir(parents=True, exist_ok=True)
+            if folder.is_file() or (folder.exists() and any(folder.iterdir())):
+                raise UserError(f"{folder} is where the search writes, and holds something else: move it")
             return study
         if not resume:
             raise UserError(f"{folder} holds an interrupted search: continue it with --resume, or remove the folder")
-        before = read_json(folder / RECORD)
+        before = read_record(folder)
         if before["recipe"] != study.identity:
             raise UserError(f"{folder} is the search of another recipe: remove the folder to start anew")
         study.tried, study.running = before["trials"], before["running"]
@@ -127,6 +150,7 @@ class Study:
             raise
         except UserError as error:
             if not self.tried:
+                self._forget_unstarted()
                 raise
             shutil.rmtree(f"{successor}.checkpoints", ignore_errors=True)
             trial = {"values": values, "metrics": {}, "score": None, "seconds": 0.0, "problem": str(error)}
@@ -150,17 +174,37 @@ class Study:
             raise UserError("no trial fits into the time: give it more minutes")
         for path, value in best["values"].items():
             content = put(content, f"method.{path}", value)
-        successor, record = self.folder / "best", {"best": best, "trials": self.tried, "space": self.space}
-        write_json(successor / RECORD, record)
-        result = successor / "result.json"
-        write_json(result, {**read_json(result), "output": self.recipe.path("successor")})
+        record = {"best": best, "trials": self.tried, "space": self.space}
+        text = _head(best, len(self.tried)) + yaml.safe_dump(content, sort_keys=False)
+        partial = output.with_name(f".{output.name}.partial-{os.getpid()}")
         try:
-            write_file(output, _head(best, len(self.tried)) + yaml.safe_dump(content, sort_keys=False))
-        except UserError as error:
-            raise UserError(f"{error}: nothing is lost, --resume tries again") from None
-        successor.rename(self.recipe.path("successor"))
+            partial.write_text(text, encoding="utf-8")
+            self._publish(record, partial, output)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise UserError(
+                f"cannot write {output} ({error.strerror}): nothing is lost, --resume tries again"
+            ) from None
         shutil.rmtree(self.folder)
         return {**record, "recipe": content, "output": str(output)}
+
+    def _publish(self, record: Mapping[str, Any], partial: Path, output: Path) -> None:
+        """The successor and the recipe get their names, both or none."""
+        best, successor = self.folder / "best", Path(self.recipe.path("successor"))
+        write_json(best / RECORD, record)
+        result = best / "result.json"
+        write_json(result, {**read_json(result), "output": str(successor)})
+        best.rename(successor)
+        try:
+            partial.rename(output)
+        except OSError:
+            successor.rename(best)
+            raise
+
+    def _forget_unstarted(self) -> None:
+        """Remove what a first trial left that got to no checkpoint: it would stand in the way of the mended recipe."""
+        if not any(self.folder.glob("running.checkpoints/*")):
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def _compress(self, values: Values, successor: Path) -> dict[str, Any]:
         method = resuming(self.recipe.method or {})
@@ -180,8 +224,7 @@ class Study:
         }
 
     def _write(self) -> None:
-        record = {"recipe": self.identity, "trials": self.tried, "running": self.running}
-        write_file(self.folder / RECORD, as_json(record))
+        write_record(self.folder, {"recipe": self.identity, "trials": self.tried, "running": self.running})
 
     def _tell(self, trial: Mapping[str, Any]) -> None:
         said = trial["problem"] or metrics_in_words(trial["metrics"])

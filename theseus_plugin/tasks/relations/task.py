@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from theseus_plugin.contract import Task, TaskData
 from theseus_plugin.errors import UserError
-from theseus_plugin.validation import Options
+from theseus_plugin.validation import Count, Distinct, Natural, Options, Processes, Seed
 
 CLASSES = ("false", "true")
 
@@ -22,13 +22,13 @@ class RelationsOptions(Options):
     validation: str | None = Field(None, description="File of facts that are not in the graph, to judge.")
     entities: str | None = Field(None, description="File of an entity's name and its text, separated by a tab.")
     relations: str | None = Field(None, description="File of a relation's name and its text, separated by a tab.")
-    negatives: int = Field(10, ge=0, description="False facts made of each true one to train on.")
-    validation_negatives: int = Field(1, ge=0, description="The same of the validation facts.")
-    paths: int = Field(3, ge=1, description="Paths of each fact, one example each, the shortest first.")
+    negatives: Natural = Field(10, description="False facts made of each true one to train on.")
+    validation_negatives: Natural = Field(1, description="The same of the validation facts.")
+    paths: Count = Field(3, description="Paths of each fact, one example each, the shortest first.")
     max_length: int = Field(128, ge=16, description="In tokens; whole steps of a path are left out beyond it.")
-    seed: int = Field(0, ge=0, description="Of the false facts.")
-    processes: int | None = Field(None, ge=1, description="Processes that find paths; default: one.")
-    metrics: list[Literal["auc", "accuracy", "f1", "matthews"]] = Field(
+    seed: Seed = Field(0, description="Of the false facts.")
+    processes: Processes | None = Field(None, description="Processes that find paths; default: one.")
+    metrics: Annotated[list[Literal["auc", "accuracy", "f1", "matthews"]], Distinct] = Field(
         ["auc", "accuracy"],
         min_length=1,
         description="auc: how often a true fact is above a false one; the others as of text-classification."
