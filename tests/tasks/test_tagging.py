@@ -125,7 +125,7 @@ def test_byte_level_tokenizers_get_their_space(file, tmp_path):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"words": ["a", "b"], "tags": ["O"]}, r"row 1: 2 words, but 1 tags: mend the row"),
+        ({"words": ["a", "b"], "tags": ["O"]}, r"row 1: 2 words, but 1 tags: fix the row"),
         ({"words": [], "tags": []}, r"row 1: column 'words' holds \[\], which is not a list of words"),
         ({"words": "a b", "tags": ["O", "B-X"]}, r"row 1: column 'words' holds 'a b', which is not a list"),
         ({"words": ["a"], "tags": ["O"]}, r"column 'tags' holds only the tag 'O': two are needed"),
