@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -246,7 +247,8 @@ def _cache_trouble(error: BaseException | None) -> str | None:
         if isinstance(error, OSError):
             folders = [str(datasets.config.HF_DATASETS_CACHE), str(datasets.config.HF_CACHE_HOME)]
             folder = next((one for one in folders if str(error.filename or "").startswith(one)), None)
-            if folder or disk_trouble(error):
+            full = "disk space" in str(error) or (error.errno != errno.EACCES and disk_trouble(error))
+            if folder or full:
                 return (
                     f"the cache of data sets, {folder or folders[0]}, cannot be written "
                     f"({error.strerror or error}): free space there, or name another folder in HF_DATASETS_CACHE"

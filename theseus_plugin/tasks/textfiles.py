@@ -51,7 +51,7 @@ def existing_file(path: str | Path, called: str | None = None) -> Path:
     except OSError as error:
         raise UserError(f"{called}: cannot be read ({os.strerror(error.errno or 0)})") from None
     except (RuntimeError, ValueError) as error:  # the home of nobody, a NUL
-        raise UserError(f"{called}: no such file ({error})") from None
+        raise UserError(f"{called!r}: no such file ({error})") from None
     if stat.S_ISDIR(mode):
         raise UserError(f"{called}: no such file, it is a folder: name a file in it")
     if not stat.S_ISREG(mode):
