@@ -99,6 +99,8 @@ class TaskData:
     """
     lower_is_better: frozenset[str] = frozenset()
     """The metrics of which less is better, such as `perplexity`. See `theseus_plugin.scale`."""
+    notes: Sequence[str] = ()
+    """Lines that a run says once, such as what of the examples has no effect."""
 
     def reduced(self, logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`reduce` for arrays."""

@@ -107,6 +107,14 @@ HOLD = (
 )
 
 
+def _parquet(w: World) -> list[str]:
+    """Examples that `datasets` prepares in its cache."""
+    import pandas
+
+    pandas.DataFrame({"text": ["uncached", "seen"] * 300, "label": [0, 1] * 300}).to_parquet("new.parquet")
+    return ["compress", w.recipe(task={"train": "new.parquet"})]
+
+
 def _twice(command: str, run: Command) -> Case:
     """The command while another process writes the same output, which ends as soon as we do."""
 
@@ -210,11 +218,8 @@ CASES = [
     *(_ends_at("demo", _demo, size) for size in (0, 500)),
     Case(
         "lacks space in the cache of examples",
-        lambda w: [
-            "compress",
-            w.recipe(task={"train": w.write("new.csv", "text,label\n" + "uncached,0\nseen,1\n" * 300)}),
-        ],
-        ("new.csv", "kept in the cache (File too large)", "HF_HOME"),
+        _parquet,
+        ("cache of data sets", "File too large", "HF_DATASETS_CACHE"),
         largest_file=100,
     ),
     *(_twice(command, run) for command, run in FOLDERS.items() if command != "attack"),

@@ -33,5 +33,5 @@ def test_lines_that_are_no_queries(tmp_path: Path, content: str, told: str) -> N
 
 
 def test_a_file_that_is_missing() -> None:
-    with pytest.raises(UserError, match=r"nowhere\.txt: cannot be read"):
+    with pytest.raises(UserError, match=r"nowhere\.txt: no such file"):
         read_queries(["nowhere.txt"], 50)

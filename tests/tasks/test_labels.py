@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime
 import math
 
 import datasets
@@ -152,3 +153,47 @@ def test_classifier_head():
         "label2id": {"no": 0, "yes": 1},
         "problem_type": "single_label_classification",
     }
+
+
+@pytest.mark.parametrize("missing", [None, "", "  ", "\t", "\u00a0", math.nan, math.inf])
+def test_what_is_missing(missing):
+    values = [1.0, missing] if isinstance(missing, float) else ["a", missing]
+    with pytest.raises(UserError, match=r"train\.tsv, row 2: no label in column 'label'"):
+        new_classes(rows(values), "label")
+
+
+@pytest.mark.parametrize("name", ["NA", "null", "None", "nan", "N/A", "-", "0", "False"])
+def test_what_is_not_missing(name):
+    assert new_classes(rows(["zz", name]), "label") == [name, "zz"]
+    assert ids([name, "zz"], train=[name, "zz"]) == {"train": [0, 1]}
+
+
+@pytest.mark.parametrize("labels", [["pos", "neg", " pos"], ["pos", "neg", "pos\u00a0"], ["pos", "neg", "pos\t"]])
+def test_labels_that_differ_in_blanks_only(labels):
+    with pytest.raises(UserError, match=r"train\.tsv, row 3: label '.*' differs from 'pos' in blanks only"):
+        new_classes(rows(labels), "label")
+
+
+def test_blanks_that_every_label_has_are_kept():
+    assert new_classes(rows([" pos", " neg"]), "label") == [" neg", " pos"]
+
+
+@pytest.mark.parametrize("value", [[0, 1], [], ["a"], {"a": 1}, (1, 2)])
+def test_several_labels_for_one_example_are_not_supported(value):
+    several = Rows("train.jsonl", {"label": ["a", value]})
+    with pytest.raises(UserError, match=r"train\.jsonl, row 2: label .* \(multi-label\) are not supported yet"):
+        new_classes(several, "label")
+    with pytest.raises(UserError, match=r"train\.jsonl, row 2: label .* is not a finite number"):
+        scores(Rows("train.jsonl", {"label": [1, value]}), "label")
+
+
+@pytest.mark.parametrize("value", [b"a", datetime.datetime(2020, 1, 1)])
+def test_labels_that_are_neither_text_nor_numbers(value):
+    with pytest.raises(UserError, match=r"train\.tsv, row 1: label .* is neither text nor a number"):
+        new_classes(rows([value, value]), "label")
+
+
+def test_a_head_of_one_output_that_is_no_regression():
+    with pytest.raises(UserError, match=r"m: its head is for multi_label_classification, not .* not supported yet"):
+        require_regression(tiny_config(num_labels=1, problem_type="multi_label_classification"), "m")
+    require_regression(tiny_config(num_labels=1, problem_type="regression"), "m")

@@ -32,9 +32,9 @@ def test_glue_folders_as_they_are(glue, folder, train, validation):
     for split, file, count in (("train", "train.tsv", train), ("validation", "dev.tsv", validation)):
         rows = read_data(str(glue / folder), None, split, "auto")
         expected = independent(glue / folder / file)
-        assert len(rows.data) == len(expected) == count
-        assert rows.data.column_names == list(expected[0])
-        for column in rows.data.column_names:
+        assert len(rows) == len(expected) == count
+        assert rows.names == list(expected[0])
+        for column in rows.names:
             assert rows.column(column) == [row[column] for row in expected]
 
 
@@ -104,7 +104,7 @@ def test_no_text_becomes_nan_or_a_number(tmp_path, kind):
 )
 def test_bom_and_line_ends_are_no_part_of_the_text(write, name, text):
     rows = read_files([write(name, text)], "auto")
-    assert rows.data.column_names == ["text", "label"]
+    assert rows.names == ["text", "label"]
     assert rows.texts("text") == ["x"]
     assert [str(label) for label in rows.column("label")] == ["1"]
 
@@ -167,8 +167,8 @@ def test_hub_out_of_reach():
         ("a.tsv", "", "no rows"),
         ("a.tsv", "text\tlabel\n", "no rows"),
         ("a.json", "[]", "no rows"),
-        ("a.tsv", "text\tlabel\nx\t1\nx\t1\t2\n", "Expected 2 fields in line 3, saw 3"),
-        ("a.tsv", "text\tlabel\nx\t1\t2\nx\t1\t2\n", "does not match length of data"),
+        ("a.tsv", "text\tlabel\nx\t1\nx\t1\t2\n", "row 2: 3 cells, but the header has 2: fix the row"),
+        ("a.tsv", "text\tlabel\nx\t1\t2\nx\t1\t2\n", "row 1: 3 cells, but the header has 2: fix the row"),
         ("a.jsonl", "{broken\n", "cannot be read.*JSON"),
         ("a.jsonl", "", "no rows"),
         ("a.parquet", "nothing of the kind", "cannot be read"),

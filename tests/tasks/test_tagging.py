@@ -125,7 +125,7 @@ def test_byte_level_tokenizers_get_their_space(file, tmp_path):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"words": ["a", "b"], "tags": ["O"]}, r"row 1: 2 words, but 1 tags: mend the row"),
+        ({"words": ["a", "b"], "tags": ["O"]}, r"row 1: 2 words, but 1 tags: fix the row"),
         ({"words": [], "tags": []}, r"row 1: column 'words' holds \[\], which is not a list of words"),
         ({"words": "a b", "tags": ["O", "B-X"]}, r"row 1: column 'words' holds 'a b', which is not a list"),
         ({"words": ["a"], "tags": ["O"]}, r"column 'tags' holds only the tag 'O': two are needed"),
@@ -152,3 +152,63 @@ def test_other_tags_are_scored_by_accuracy(write, checkpoint):
     batch = data.collate(data.splits["train"])
     logits = np.zeros((*batch["labels"].shape, 2), dtype=np.float32)  # DET everywhere
     assert data.score(*data.reduced(logits, batch["labels"])) == {"accuracy": 0.5}
+
+
+@pytest.mark.parametrize("kind", [int, float, str])
+def test_ids_of_tags_are_sorted_as_numbers_for_a_new_head(write, checkpoint, kind):
+    path = write("t.jsonl", json.dumps({"words": ["a"] * 12, "tags": [kind(at) for at in range(12)]}) + "\n")
+    data = tag(train=path, metrics=["accuracy"]).load(checkpoint, ["train"], new_head=True)
+    assert data.head["id2label"] == {at: str(at) for at in range(12)}
+    assert data.splits["train"][0]["labels"][1:-1] == list(range(12))
+
+
+@pytest.mark.parametrize("names", [NAMES, {0: "LABEL_0", 1: "LABEL_1", 2: "LABEL_2"}, {0: "X", 1: "Y", 2: "Z"}])
+def test_ids_of_tags_are_those_of_a_trained_head(write, tmp_path, names):
+    trained = save_tiny(tmp_path / "m", num_labels=3, layers=1, head="TokenClassification", id2label=names)
+    path = write("t.jsonl", json.dumps({"words": ["a", "b", "c"], "tags": [0, 1, 2]}) + "\n")
+    task = tag(train=path, metrics=["accuracy"])
+    assert task.load(str(trained), ["train"]).splits["train"][0]["labels"] == [-100, 0, 1, 2, -100]
+    for bad in (3, -1, -100, 0.5, True):
+        write("t.jsonl", json.dumps({"words": ["a", "b"], "tags": [0, bad]}) + "\n")
+        with pytest.raises(UserError, match=rf"t\.jsonl, row 1: tag '{bad}' is not one of the 3 classes"):
+            task.load(str(trained), ["train"])
+
+
+@pytest.mark.parametrize("hidden", [-1, -100, 3])
+def test_ids_that_no_name_stands_for(tmp_path, checkpoint, hidden):
+    features = datasets.Features(
+        {
+            "words": datasets.List(datasets.Value("string")),
+            "tags": datasets.List(datasets.ClassLabel(names=list("OXY"))),
+        }
+    )
+    rows = datasets.Dataset.from_dict({"words": [["a"], ["b", "c"]], "tags": [[0], [1, hidden]]}).cast(features)
+    rows.to_parquet(str(tmp_path / "t.parquet"))
+    with pytest.raises(UserError, match=rf"t\.parquet, row 2: tag '{hidden}' is not one of the 3 classes: O, X, Y"):
+        tag(train=str(tmp_path / "t.parquet"), metrics=["accuracy"]).load(checkpoint, ["train"], new_head=True)
+
+
+def test_words_without_pieces_have_no_label_and_are_said(write, checkpoint):
+    rows = [
+        {"words": ["\u200b"], "tags": ["O"]},
+        {"words": ["the", "\u200b", "film", ""], "tags": ["O", "B-X", "B-X", "O"]},
+    ]
+    path = write("t.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    data = tag(train=path).load(checkpoint, ["train"], new_head=True)
+    labels = [example["labels"] for example in data.splits["train"]]
+    assert labels == [[-100, -100], [-100, 1, 0, -100]]
+    assert data.notes == ["train: 3 words have no piece of text: they are neither trained nor scored"]
+    cut = write(
+        "cut.jsonl", json.dumps({"words": ["the", "\u200b", *["film"] * 20, "\u200b"], "tags": ["O", *["B-X"] * 22]})
+    )
+    data = tag(train=cut, max_length=8).load(checkpoint, ["train"], new_head=True)
+    assert data.notes == ["train: 1 words have no piece of text: they are neither trained nor scored"]
+    assert tag(train=write("good.conll", "a\tO\nb\tB-X\n")).load(checkpoint, ["train"], new_head=True).notes == []
+
+
+def test_a_sentence_without_a_token(write, tmp_path):
+    checkpoint = save_decoder(tmp_path / "m", "gpt2", "TokenClassification")
+    rows = [{"words": ["a", "b"], "tags": ["O", "B-X"]}, {"words": ["\u200b"], "tags": ["O"]}]
+    path = write("t.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(UserError, match=r"t\.jsonl, row 2: nothing to read there"):
+        tag(train=path).load(str(checkpoint), ["train"], new_head=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,6 +11,7 @@ from transformers import PreTrainedModel
 
 from theseus_plugin.checkpoint import load_model, load_tokenizer
 from theseus_plugin.errors import UserError
+from theseus_plugin.tasks.textfiles import BLANK, lines, open_text
 from theseus_plugin.tasks.tokens import longest_input
 
 
@@ -37,22 +37,22 @@ class WordVectors:
         """
         rows: dict[str, int] = {}
         vectors: list[np.ndarray] = []
-        try:
-            with Path(file).open(encoding="utf-8") as lines:
-                for number, line in enumerate(lines, start=1):
-                    word, *numbers = line.rstrip().split(" ")
-                    if number == 1 and len(numbers) == 1:
-                        continue
+        with open_text(file, f"word_vectors {file}") as stream:
+            for number, line in enumerate(lines(stream), start=1):
+                word, *numbers = line.rstrip(BLANK).replace("\t", " ").split(" ")
+                if number == 1 and len(numbers) == 1:
+                    continue
+                try:
                     vector = np.array(numbers, dtype=np.float32)
-                    if vectors and len(vector) != len(vectors[0]):
-                        wanted = f"{len(vector)} numbers, not {len(vectors[0])} as before"
-                        raise UserError(f"word_vectors {file}, line {number}: {wanted}: mend the line")
-                    rows.setdefault(word.lower(), len(vectors))
-                    vectors.append(vector)
-        except (OSError, ValueError) as error:
-            raise UserError(
-                f"word_vectors {file}: cannot be read ({error}): give lines of a word and numbers"
-            ) from None
+                except ValueError as error:
+                    raise UserError(
+                        f"word_vectors {file}, line {number}: cannot be read ({error}): give a word and numbers"
+                    ) from None
+                if vectors and len(vector) != len(vectors[0]):
+                    wanted = f"{len(vector)} numbers, not {len(vectors[0])} as before"
+                    raise UserError(f"word_vectors {file}, line {number}: {wanted}: fix the line")
+                rows.setdefault(word.lower(), len(vectors))
+                vectors.append(vector)
         if not vectors:
             raise UserError(f"word_vectors {file}: no line there: give lines of a word and numbers")
         return cls(rows, np.stack(vectors))

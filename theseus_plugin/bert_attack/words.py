@@ -6,9 +6,8 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
-from theseus_plugin.errors import UserError
+from theseus_plugin.tasks.textfiles import fields, lines, open_text
 
 _WORD = re.compile("[^\\W_]+(?:['\u2019-][^\\W_]+)*")
 """Letters and digits; an apostrophe or a hyphen within a word belongs to it, all other signs stand between words."""
@@ -68,10 +67,8 @@ def read_stop_words(file: str | None) -> Collection[str]:
     """
     if file is None:
         return _english()
-    try:
-        return frozenset(Path(file).read_text(encoding="utf-8").lower().split())
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"stop_words {file}: cannot be read ({error}): give a text file with one word a line") from None
+    with open_text(file, f"stop_words {file}") as stream:
+        return frozenset(word for line in lines(stream) for word in fields(line.lower()))
 
 
 @cache

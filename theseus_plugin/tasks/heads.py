@@ -7,6 +7,7 @@ from typing import Any
 
 from theseus_plugin.errors import UserError
 
+_MULTI_LABEL = " (several classes for one example, multi-label, are not supported yet)"
 REGRESSION = {"num_labels": 1, "problem_type": "regression"}
 
 
@@ -35,6 +36,7 @@ def classes_of(config: Any, checkpoint: str) -> list[str]:
         raise UserError(
             f"{checkpoint}: its head is for {kind} with {config.num_labels} output(s), not for one "
             "of several classes: choose another task or another checkpoint"
+            + (_MULTI_LABEL if kind == "multi_label_classification" else "")
         )
     return [config.id2label[i] for i in range(config.num_labels)]
 
@@ -43,12 +45,17 @@ def require_regression(config: Any, checkpoint: str) -> None:
     """Refuse a checkpoint whose head does not give one number.
 
     Raises:
-        UserError: it has several outputs.
+        UserError: it has several outputs, or is for classes.
     """
     if config.num_labels != 1:
         raise UserError(
             f"{checkpoint}: its head has {config.num_labels} outputs, a regression needs 1: "
             "choose another task or another checkpoint"
+        )
+    if config.problem_type not in (None, "regression"):
+        raise UserError(
+            f"{checkpoint}: its head is for {config.problem_type}, not for a number: choose another task or another "
+            f"checkpoint{_MULTI_LABEL if config.problem_type == 'multi_label_classification' else ''}"
         )
 
 

@@ -15,6 +15,9 @@ from theseus_plugin.errors import UserError, reason
 from theseus_plugin.tasks.lazy import Lazy
 from theseus_plugin.tasks.reading import Rows
 
+_WHITE = 65535
+"""Of 16 bits."""
+
 
 class Images(Lazy):
     """`pixel_values` and `labels` of the images of a column; one is decoded when it is asked for, and not kept.
@@ -30,9 +33,8 @@ class Images(Lazy):
     """
 
     def __init__(self, rows: Rows, column: str, labels: Sequence[int], processor: Any) -> None:
-        rows.require(column)
         try:
-            self._images = rows.data.select_columns([column]).cast_column(column, datasets.Image(mode="RGB"))
+            self._images = rows.dataset(column).cast_column(column, datasets.Image())
         except Exception as error:  # Arrow's own types
             raise UserError(
                 f"{rows.place}: column {column!r} holds no images ({reason(error)}): name another column"
@@ -46,14 +48,36 @@ class Images(Lazy):
         """The image of number `at`, decoded and processed."""
         try:
             image = self._images[at][self._column]
+            rgb = None if image is None else as_rgb(image)
         except Exception as error:  # PIL raises many types, and there may be no such file
             raise UserError(
-                f"{self._place}, row {at + 1}: the image cannot be read ({reason(error)}): mend or drop the row"
+                f"{self._place}, row {at + 1}: the image cannot be read ({reason(error)}): fix or drop the row"
             ) from error
-        if image is None:
-            raise UserError(f"{self._place}, row {at + 1}: no image in column {self._column!r}: mend or drop the row")
-        [pixels] = self._processor([image], return_tensors="np")["pixel_values"]
+        if rgb is None:
+            raise UserError(f"{self._place}, row {at + 1}: no image in column {self._column!r}: fix or drop the row")
+        [pixels] = self._processor([rgb], return_tensors="np")["pixel_values"]
         return {"pixel_values": pixels, "labels": self._labels[at]}
+
+
+def as_rgb(image: Image.Image) -> Image.Image:
+    """An image in three channels of 8 bits. Grey levels of 16 bits are scaled to them; transparency is dropped.
+
+    Raises:
+        ValueError: pixels are numbers of which nobody knows what is white.
+    """
+    if image.mode.startswith("I"):
+        levels = np.asarray(image).astype(np.int64)
+        if levels.min() < 0 or levels.max() > _WHITE:
+            raise ValueError(f"its pixels are not from 0 to {_WHITE:,}, save it with 8 or 16 bits")
+        return Image.fromarray(np.rint(levels * (255 / _WHITE)).astype(np.uint8)).convert("RGB")
+    if image.mode == "F":
+        levels = np.asarray(image)
+        # from 0 to 1 they would all be black
+        if not (levels.min() >= 0 and levels.max() <= 255) or 0 < levels.max() <= 1:
+            raise ValueError("its pixels are fractions, save it with 8 or 16 bits")
+    if image.mode == "P":
+        image = image.convert("RGBA")  # which PIL wants, where a palette has transparency
+    return image.convert("RGB")
 
 
 def stack(examples: Sequence[Features]) -> dict[str, np.ndarray]:
@@ -65,13 +89,19 @@ def stack(examples: Sequence[Features]) -> dict[str, np.ndarray]:
 
 
 def read_folder(folder: str, image: str, label: str) -> Rows:
-    """The images of a folder with a folder per class, `CLASS/NAME.png`, in columns of the names `image` and `label`.
+    """The images of a folder with a folder per class, `CLASS/NAME.png`, in columns of the names `image` and `label`;
+    hidden files and folders are passed over.
 
     Raises:
         UserError: no image there.
     """
     kinds = Image.registered_extensions()
-    files = sorted(file for file in Path(folder).expanduser().glob("*/*") if file.suffix.lower() in kinds)
+    files = sorted(
+        file
+        for file in Path(folder).expanduser().glob("*/*")
+        # hidden ones, as .ipynb_checkpoints and ._1.png, were put there by programs
+        if file.suffix.lower() in kinds and not file.name.startswith(".") and not file.parent.name.startswith(".")
+    )
     if not files:
         raise UserError(f"{folder}: no images there: put them into a folder per class, as {folder}/CLASS/NAME.png")
     names = sorted({file.parent.name for file in files})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -11,6 +11,9 @@ from theseus_plugin.contract import Features, Task, TaskData
 from theseus_plugin.errors import UserError
 from theseus_plugin.tasks.source import TextOptions
 from theseus_plugin.validation import Distinct, Seed
+
+if TYPE_CHECKING:
+    from theseus_plugin.tasks.reading import Rows
 
 METRICS: list[Literal["perplexity", "accuracy"]] = ["perplexity", "accuracy"]
 
@@ -45,12 +48,8 @@ class _LanguageTask(Task):
     def __init__(self, config: MaskedOptions | CausalOptions) -> None:
         self.config = config
 
-    def _texts(self, split: str) -> list[list[str]]:
-        """The columns of a split."""
-        rows = self.config.rows(split, self.name, self.config.quoting)
-        return [
-            rows.texts(name) for name in ([self.config.text] if isinstance(self.config.text, str) else self.config.text)
-        ]
+    def _rows(self, split: str) -> Rows:
+        return self.config.rows(split, self.name, self.config.quoting)
 
     def _score(self, logits: Any, labels: Any) -> dict[str, float]:
         from theseus_plugin.tasks import perplexity
@@ -98,8 +97,11 @@ class MaskedLM(_LanguageTask):
         if tokenizer.mask_token_id is None:
             raise UserError(f"{checkpoint}: its tokenizer has no mask token: choose the task causal-lm, or another one")
         length = min(self.config.max_length, longest_input(tokenizer, load_config(checkpoint)))
-        texts = {split: self._texts(split) for split in splits}
+        rows = {split: self._rows(split) for split in splits}
+        texts = {split: [rows[split].texts(name) for name in self.config.texts] for split in splits}
         made = {split: tokenize(tokenizer, columns, None, length) for split, columns in texts.items()}
+        for split, (examples, _) in made.items():
+            rows[split].require_tokens(examples)
         masks, seed = Masks(tokenizer), self.config.seed
         return self._data(
             {
@@ -140,7 +142,7 @@ class CausalLM(_LanguageTask):
         tokenizer = load_tokenizer(checkpoint)
         length = min(self.config.max_length, longest_input(tokenizer, load_config(checkpoint)))
         made: dict[str, Sequence[Features]] = {
-            split: blocks(tokenizer, self._texts(split)[0], length) for split in splits
+            split: blocks(tokenizer, self._rows(split).texts(self.config.text), length) for split in splits
         }
         for split, examples in made.items():
             if not examples:

@@ -80,4 +80,11 @@ class TextOptions(SourceOptions):
     def _one_or_two(cls, text: str | list[str]) -> str | list[str]:
         if isinstance(text, list) and len(text) not in (1, 2):
             raise ValueError("name one column, or the two columns of a pair")
+        if isinstance(text, list) and len(set(text)) < len(text):
+            raise ValueError(f"the column {text[0]!r} is named twice: name the two columns of a pair")
         return text
+
+    @property
+    def texts(self) -> list[str]:
+        """The columns of the text."""
+        return [self.text] if isinstance(self.text, str) else self.text

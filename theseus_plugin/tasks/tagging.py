@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from theseus_plugin.contract import Task, TaskData
 from theseus_plugin.errors import UserError
@@ -28,6 +28,12 @@ class TokenClassificationOptions(SourceOptions):
         description="The first one chooses the best checkpoint. f1 is that of whole entities in B-, I- and O tags; "
         "accuracy that of words.",
     )
+
+    @model_validator(mode="after")
+    def _words_apart(self) -> Self:
+        if self.words == self.tags:
+            raise ValueError(f"`words` and `tags` both name the column {self.words!r}: name that of the tags")
+        return self
 
 
 class TokenClassification(Task):
@@ -53,8 +59,9 @@ class TokenClassification(Task):
         """
         from theseus_plugin.checkpoint import load_config, load_tokenizer
         from theseus_plugin.tasks.heads import classes_of, labelled
+        from theseus_plugin.tasks.marks import mark_ids
         from theseus_plugin.tasks.spans import WordCounts, is_tagging, span_f1, word_accuracy
-        from theseus_plugin.tasks.tags import sentences, tag_ids, tag_names, tokenize_words
+        from theseus_plugin.tasks.tags import sentences, tokenize_words
         from theseus_plugin.tasks.tokens import Padding, longest_input
 
         config = load_config(checkpoint)
@@ -64,8 +71,8 @@ class TokenClassification(Task):
         rows = {split: self._rows(split) for split in splits}
         found = {split: sentences(rows[split], words, tags) for split in splits}
         if new_head:
-            source = rows.get("train") or self._rows("train")
-            names = tag_names(source, tags, found.get("train") or sentences(source, words, tags))
+            source = found.get("train") or sentences(self._rows("train"), words, tags)
+            names = source.tags.classes()
         else:
             names = classes_of(config, checkpoint)
         if "f1" in metrics and not is_tagging(names):
@@ -74,17 +81,25 @@ class TokenClassification(Task):
                 f"{', ...' if len(names) > 5 else ''}: set metrics: [accuracy]"
             )
         length = min(self.config.max_length, longest_input(tokenizer, config))
-        made = {split: tokenize_words(tokenizer, tag_ids(rows[split], found[split], names), length) for split in splits}
+        ids = mark_ids({split: ours.tags for split, ours in found.items()}, names)
+        made = {split: tokenize_words(tokenizer, found[split].words, ids[split], length) for split in splits}
+        for split, ours in made.items():
+            rows[split].require_tokens(ours.examples)
         functions = {"f1": span_f1, "accuracy": word_accuracy}
         return TaskData(
-            splits={split: examples for split, (examples, _) in made.items()},
+            splits={split: ours.examples for split, ours in made.items()},
             collate=Padding.of(tokenizer, "int64", per_token=True),
             score=lambda logits, labels: {name: functions[name](logits, labels) for name in metrics},
             metric=metrics[0],
             head=labelled(names),
-            truncated={split: cut for split, (_, cut) in made.items()},
+            truncated={split: ours.cut for split, ours in made.items()},
             max_length=length,
             reduce=WordCounts(tuple(names)),
+            notes=[
+                f"{split}: {ours.without_pieces:,} words have no piece of text: they are neither trained nor scored"
+                for split, ours in made.items()
+                if ours.without_pieces
+            ],
         )
 
     def _rows(self, split: str) -> Rows:

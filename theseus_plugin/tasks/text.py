@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from theseus_plugin.contract import Task, TaskData
 from theseus_plugin.tasks.source import TextOptions
@@ -20,6 +20,12 @@ class LabelledOptions(TextOptions):
     """Where labelled texts are, and how they are read."""
 
     label: str = Field("label", description="The column of the label.")
+
+    @model_validator(mode="after")
+    def _text_apart(self) -> Self:
+        if self.label in self.texts:
+            raise ValueError(f"`text` and `label` both name the column {self.label!r}: name that of the label")
+        return self
 
 
 class ClassificationOptions(LabelledOptions):
@@ -73,10 +79,11 @@ class _TextTask(Task):
         config, tokenizer = load_config(checkpoint), load_tokenizer(checkpoint)
         rows = {split: self._rows(split) for split in splits}
         labels, head = self._labels(rows, None if new_head else config, checkpoint)
-        names = [self.config.text] if isinstance(self.config.text, str) else self.config.text
         length = min(self.config.max_length, longest_input(tokenizer, config))
-        texts = {split: [rows[split].texts(name) for name in names] for split in splits}
+        texts = {split: [rows[split].texts(name) for name in self.config.texts] for split in splits}
         tokenized = {split: tokenize(tokenizer, texts[split], labels[split], length) for split in splits}
+        for split, (examples, _) in tokenized.items():
+            rows[split].require_tokens(examples)
         if config.is_encoder_decoder:
             for split, (examples, _) in tokenized.items():
                 require_equal_ends(examples, config.eos_token_id, rows[split].place)

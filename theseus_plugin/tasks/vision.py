@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from theseus_plugin.contract import Task, TaskData
 from theseus_plugin.tasks.source import SourceOptions
@@ -32,6 +32,12 @@ class ImageClassificationOptions(SourceOptions):
         description="The classes in the order of their ids. Default: those of the checkpoint; for a new "
         "head, those of the training examples, sorted.",
     )
+
+    @model_validator(mode="after")
+    def _image_apart(self) -> Self:
+        if self.image == self.label:
+            raise ValueError(f"`image` and `label` both name the column {self.image!r}: name that of the label")
+        return self
 
 
 class ImageClassification(Task):

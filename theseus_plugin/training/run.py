@@ -165,6 +165,8 @@ class TrainingRun:
         }
 
     def _say_truncated(self) -> None:
+        for note in self.data.notes:
+            self.console.print(note, markup=False)
         for split, cut in self.data.truncated.items():
             if cut:
                 self.console.print(

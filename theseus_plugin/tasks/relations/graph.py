@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from theseus_plugin.errors import UserError
+from theseus_plugin.tasks.textfiles import BLANK, lines, open_text
 
 Triple = tuple[str, str, str]
 """Head, relation, tail."""
@@ -108,15 +109,12 @@ def read_triples(file: str | Path) -> list[Triple]:
         UserError: no such file, or a line of another shape.
     """
     triples: list[Triple] = []
-    try:
-        with Path(file).open(encoding="utf-8") as lines:
-            for number, line in enumerate(lines, start=1):
-                parts = [part.strip() for part in line.rstrip("\n").split("\t")]
-                if parts == [""]:
-                    continue
-                if len(parts) != 3 or not all(parts):
-                    raise UserError(f"{file}, line {number}: {len(parts)} parts, not head, relation and tail: mend it")
-                triples.append((parts[0], parts[1], parts[2]))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{file}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
+    with open_text(file) as stream:
+        for number, line in enumerate(lines(stream), start=1):
+            parts = [part.strip(BLANK) for part in line.split("\t")]
+            if parts == [""]:
+                continue
+            if len(parts) != 3 or not all(parts):
+                raise UserError(f"{file}, line {number}: {len(parts)} parts, not head, relation and tail: fix the line")
+            triples.append((parts[0], parts[1], parts[2]))
     return triples

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from theseus_plugin.errors import UserError
 from theseus_plugin.tasks.relations.graph import Graph, Triple
 from theseus_plugin.tasks.relations.paths import Path as Facts
 from theseus_plugin.tasks.relations.paths import walked
+from theseus_plugin.tasks.textfiles import BLANK, fields, lines, open_text
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Names:
         """
         texts = _read(entities) if entities else {}
         if sum("," in text for text in texts.values()) > len(texts) / 2:
-            texts = {name: text.partition(",")[0].strip() or text for name, text in texts.items()}
+            texts = {name: text.partition(",")[0].strip(BLANK) or text for name, text in texts.items()}
         return cls(texts, _read(relations) if relations else {})
 
     def entity(self, name: str) -> str:
@@ -40,7 +40,7 @@ class Names:
 
     def relation(self, name: str) -> str:
         """Its text; of one without, its name with spaces for underscores and slashes."""
-        return self.relations.get(name) or " ".join(name.replace("_", " ").replace("/", " ").split())
+        return self.relations.get(name) or " ".join(fields(name.replace("_", " ").replace("/", " ")))
 
     def of(self, entities: Iterable[str]) -> dict[str, str]:
         """The texts of entities that are told of together: where two have the same, the later ones get a number."""
@@ -84,13 +84,15 @@ def instance(graph: Graph, names: Names, triple: Triple, path: Facts) -> Instanc
 
 def _read(file: str) -> dict[str, str]:
     texts: dict[str, str] = {}
-    try:
-        for number, line in enumerate(Path(file).read_text(encoding="utf-8").splitlines(), start=1):
+    with open_text(file) as stream:
+        for number, line in enumerate(lines(stream), start=1):
             name, tab, text = line.partition("\t")
-            if not tab and line:
-                raise UserError(f"{file}, line {number}: no tab between a name and its text: mend it")
-            if name:
-                texts[name] = text.strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{file}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
+            name, text = name.strip(BLANK), text.strip(BLANK)
+            if not name and not text:
+                continue
+            if not name or not tab:
+                missing = "no tab between a name and its text" if name else "no name before the tab"
+                raise UserError(f"{file}, line {number}: {missing}: fix the line")
+            if text:  # what has none is called as it is spelled
+                texts[name] = text
     return texts
