@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from theseus_plugin.checkpoint import load_config
+from theseus_plugin.configuration import room_of
 from theseus_plugin.errors import UserError
-from theseus_plugin.files import read_json
 from theseus_plugin.lengths import has_tokens, lengths
 
 if TYPE_CHECKING:
@@ -50,10 +51,7 @@ class Inputs:
         """
         if not self._tokens:
             return list(dict.fromkeys(str(parse_shape(shape)[0]) for shape in shapes))
-        config = read_json(folder / "config.json")
-        # T5 has positions without end, though its configuration holds such a number
-        others = None if config.get("is_encoder_decoder") else config.get("n_positions")
-        positions = config.get("max_position_embeddings", others)
+        positions = room_of(load_config(str(folder))).positions
         for shape in shapes:
             if positions is not None and (parse_shape(shape)[1] or 0) > positions:
                 raise UserError(

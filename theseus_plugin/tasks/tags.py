@@ -7,6 +7,7 @@ from typing import Any
 
 from theseus_plugin.contract import IGNORED
 from theseus_plugin.errors import UserError
+from theseus_plugin.pairing import refuse_unknown
 from theseus_plugin.tasks.reading import Rows
 from theseus_plugin.tasks.tokens import BATCH
 
@@ -82,6 +83,7 @@ def tokenize_words(
         )
         cut += sum(1 for encoding in encoded.encodings if encoding.overflowing)
         for at, (_, labels) in enumerate(part):
+            refuse_unknown(tokenizer, encoded["input_ids"][at], f"sentence {start + at + 1}")
             words = encoded.word_ids(at)
             first = [word is not None and word != before for before, word in zip([None, *words], words, strict=False)]
             marks = [labels[word] if new else IGNORED for word, new in zip(words, first, strict=True)]
