@@ -74,12 +74,6 @@ def test_no_checkpoint_at_all(tmp_path: Path) -> None:
 
 NEW = {"num_labels": 3, "id2label": {0: "a", 1: "b", 2: "c"}, "label2id": {"a": 0, "b": 1, "c": 2}}
 BODY = dict.fromkeys(("gpt2", "t5"), "transformer.") | {name: f"{name}." for name in ("bert", "roberta", "distilbert")}
-    "bert": "bert.",
-    "roberta": "roberta.",
-    "distilbert": "distilbert.",
-    "gpt2": "transformer.",
-    "t5": "transformer.",
-}
 
 
 def edit(folder: Path, **fields: Any) -> str:

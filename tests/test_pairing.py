@@ -19,7 +19,8 @@ from theseus_plugin.checkpoint import load_config, load_model, load_processor, l
 from theseus_plugin.errors import UserError
 from theseus_plugin.measure.accuracy import Accuracy, AccuracyConfig
 from theseus_plugin.recipe import load_recipe
-from theseus_plugin.tasks.tokens import NO_LIMIT, Padding, longest_input, tokenize
+from theseus_plugin.tasks.masking import Masks
+from theseus_plugin.tasks.tokens import NO_LIMIT, Padding, blocks, longest_input, tokenize
 
 CLASSIFIER = "AutoModelForSequenceClassification"
 TEXTS = sentences(12, 20)
@@ -218,6 +219,15 @@ def test_tokens_that_the_model_has_no_row_for(tmp_path: Path) -> None:
     assert tokenize(tokenizer, [["a good film"]], None, 64)[1] == 0
     with pytest.raises(UserError, match=r"text 2: .*'\[E1\]' the id 156, but the model has 156 rows"):
         tokenize(tokenizer, [["a film", "a [E1] film"]], None, 64)
+
+
+def test_a_mask_and_an_end_that_the_model_has_no_row_for(tmp_path: Path) -> None:
+    tokenizer = load_tokenizer(str(grown(tmp_path / "m", mask_token="<mask>", eos_token="<end>")))
+    with pytest.raises(UserError, match=r"the mask: .*'<mask>' the id 15[67], but the model has 156 rows"):
+        Masks(tokenizer)
+    with pytest.raises(UserError, match=r"text 1: .*'<end>' the id 15[67], but the model has 156 rows"):
+        blocks(tokenizer, ["a good film"], 64)
+    assert tokenize(tokenizer, [["a good film"]], None, 64)[1] == 0  # neither is in it
 
 
 def test_rows_without_tokens_are_fine(tmp_path: Path) -> None:

@@ -50,8 +50,9 @@ def load_model(
     _refuse_no_folder(checkpoint)
     _check_weights(checkpoint, auto_class)
     config = load_config(checkpoint, **(new_head or {}))
-    padding = config.get_text_config().pad_token_id
-    if auto_class == _CLASSIFIER or (padding or 0) >= getattr(config.get_text_config(), "vocab_size", padding or 1):
+    text = config.get_text_config()
+    padding = getattr(text, "pad_token_id", None)
+    if auto_class == _CLASSIFIER or (padding is not None and padding >= text.vocab_size):
         align_padding(config, padding_of(checkpoint, required=padding is None), checkpoint)
     auto = getattr(transformers, auto_class)
     random_state = torch.get_rng_state()

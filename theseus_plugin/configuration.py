@@ -112,7 +112,7 @@ def _look(config: Any, checkpoint: str) -> Room:
     text = config.get_text_config()
     said = [getattr(text, name, None) for name in _LENGTHS]
     positions = [number for number in said if isinstance(number, int) and number > 0]  # XLNet says -1: no limit
-    padding = text.pad_token_id
+    padding = getattr(text, "pad_token_id", None)  # images are not padded
     if padding is not None and padding >= text.vocab_size:  # which a table refuses, but a tokenizer may know better
         config = copy.deepcopy(config)
         config.get_text_config().pad_token_id = None

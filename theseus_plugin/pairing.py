@@ -14,7 +14,6 @@ from theseus_plugin.errors import UserError
 from theseus_plugin.files import write_json
 from theseus_plugin.weights import read_fields
 
-_ROLES = ("bos", "eos", "unk", "sep", "pad", "cls", "mask")
 _BEYOND = "theseus_beyond"
 """Attribute of a tokenizer: ids that its model has no row for, of tokens that only a text can bring in."""
 
@@ -93,14 +92,14 @@ def _refuse_beyond(tokenizer: Any, room: Room, checkpoint: str) -> None:
     cure = f"the model has {room.tokens} rows: call model.resize_token_embeddings({len(tokenizer)}), and train it"
     if tokenizer.vocab_size > room.tokens:  # the vocabulary of another model
         raise UserError(f"{checkpoint}: its tokenizer has {tokenizer.vocab_size} tokens, but {cure}")
-    roles = {getattr(tokenizer, f"{role}_token_id") for role in _ROLES}
+    always = {tokenizer.pad_token_id, *tokenizer("")["input_ids"]}
     beyond = {}
     for number, token in sorted(tokenizer.added_tokens_decoder.items()):
         if number < room.tokens:
             continue
         beyond[number] = f"{checkpoint}: its tokenizer gives {token.content!r} the id {number}, but {cure}"
-        # a special token that stands for nothing is left to be met: a Gemma's tokenizer has one for images
-        if number in roles or not token.special:
+        # another special token is left to be met: a Gemma's tokenizer has one for images, which no text holds
+        if number in always or not token.special:
             raise UserError(beyond[number])
     setattr(tokenizer, _BEYOND, beyond)
 

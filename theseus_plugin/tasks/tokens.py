@@ -59,9 +59,9 @@ def blocks(tokenizer: Any, texts: Sequence[str], max_length: int) -> list[dict[s
     for start in range(0, len(texts), BATCH):
         encoded = tokenizer(list(texts[start : start + BATCH]), verbose=False)
         for row, ids in enumerate(encoded["input_ids"], start=start + 1):
-            refuse_unknown(tokenizer, ids, f"text {row}")
             if end is not None and ids[-1:] != [end]:
                 ids = [*ids, end]
+            refuse_unknown(tokenizer, ids, f"text {row}")
             parts = [ids[at : at + max_length] for at in range(0, len(ids), max_length)]
             examples += [
                 {"input_ids": part, "attention_mask": [1] * len(part), "labels": [IGNORED, *part[1:]]}
