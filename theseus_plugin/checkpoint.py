@@ -15,7 +15,7 @@ from theseus_plugin.errors import UserError, reason
 from theseus_plugin.files import means_a_path
 from theseus_plugin.pairing import align_padding, align_tokenizer
 from theseus_plugin.quiet import quiet
-from theseus_plugin.weights import INDEX, shard_names, weights_files
+from theseus_plugin.weights import INDEX, read_fields, shard_names, weights_files
 
 if TYPE_CHECKING:
     from torch import nn
@@ -165,7 +165,8 @@ def load_tokenizer(checkpoint: str, generates: bool = False, **options: Any) -> 
         tokenizer.pad_token = tokenizer.eos_token
     if tokenizer.pad_token_id is None:
         raise UserError(f"{checkpoint}: no padding token: set `pad_token` in its tokenizer_config.json")
-    if not Path(checkpoint).is_dir() or Path(checkpoint, "config.json").is_file():
+    file = Path(checkpoint, "config.json")
+    if not Path(checkpoint).is_dir() or (file.is_file() and "model_type" in read_fields(file)):
         align_tokenizer(tokenizer, load_config(checkpoint), checkpoint, generates)
     return tokenizer
 

@@ -60,7 +60,7 @@ def shards(index: Path) -> list[Path]:
     files = [index.parent / name for name in shard_names(index)]
     for file in files:
         if not file.is_file():
-            raise UserError(f"{index} names {file.name}, which is not beside it: copy the checkpoint again")
+            raise UserError(f"{index} keeps weights in {file.name}, which is not beside it: copy the checkpoint again")
     return files
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from theseus_plugin.checkpoint import load_config
 from theseus_plugin.configuration import room_of
 from theseus_plugin.errors import UserError
+from theseus_plugin.files import read_json
 from theseus_plugin.lengths import has_tokens, lengths
 
 if TYPE_CHECKING:
@@ -51,7 +52,12 @@ class Inputs:
         """
         if not self._tokens:
             return list(dict.fromkeys(str(parse_shape(shape)[0]) for shape in shapes))
-        positions = room_of(load_config(str(folder))).positions
+        fields = read_json(folder / "config.json")
+        # a model of another toolkit need not be one that transformers knows
+        if "model_type" in fields:
+            positions = room_of(load_config(str(folder))).positions
+        else:
+            positions = fields.get("max_position_embeddings", fields.get("n_positions"))
         for shape in shapes:
             if positions is not None and (parse_shape(shape)[1] or 0) > positions:
                 raise UserError(
