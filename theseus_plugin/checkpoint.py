@@ -6,83 +6,111 @@ Importing this module imports neither torch nor transformers.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from theseus_plugin.configuration import read_config, refuse_own_code, told
 from theseus_plugin.errors import UserError, reason
 from theseus_plugin.files import means_a_path
+from theseus_plugin.pairing import align_padding, align_tokenizer
 from theseus_plugin.quiet import quiet
+from theseus_plugin.weights import INDEX, read_fields, shard_names, weights_files
 
 if TYPE_CHECKING:
     from torch import nn
     from transformers import PreTrainedModel
 
-WEIGHTS = "model.safetensors"
-
-
-def weights_file(folder: str | Path) -> Path:
-    """The weights of a checkpoint folder.
-
-    Raises:
-        UserError: `folder` is not a folder with `config.json` and `model.safetensors`.
-    """
-    for name in ("config.json", WEIGHTS):
-        if not Path(folder, name).is_file():
-            raise UserError(f"{folder} is no checkpoint folder: it has no {name}; name one written by save_pretrained")
-    return Path(folder, WEIGHTS)
+_CLASSIFIER = "AutoModelForSequenceClassification"
 
 
 def load_model(
     checkpoint: str, auto_class: str, new_head: Mapping[str, Any] | None = None, **options: Any
 ) -> PreTrainedModel:
-    """The model of a folder or hub name, in fp32 and eval mode.
+    """The model of a folder or hub name, in fp32 and eval mode. A classifier of sequences knows what its tokenizer pads
+    with.
 
     Args:
         checkpoint: a folder that holds `config.json` and safetensors weights, or a hub name.
         auto_class: name of the `transformers` auto class, which decides the head.
-        new_head: config fields of a head that is to be trained; None when the checkpoint must have one.
+        new_head: config fields of a head that is to be trained, whose weights follow torch's seed; empty for a head
+            that is trained on, or made where there is none; None when the checkpoint must have one.
         options: more keywords for `from_pretrained`.
 
     Raises:
-        UserError: no such checkpoint, no safetensors, corrupt weights, or weights missing beyond a new head.
+        UserError: no such checkpoint, no safetensors, corrupt weights, or weights that are missing, of another shape
+            or too many, but for a new head.
     """
     import torch
     import transformers
     from safetensors import SafetensorError
 
+    from theseus_plugin import fitting
+
     _refuse_no_folder(checkpoint)
-    if Path(checkpoint).is_dir() and not Path(checkpoint, "config.json").is_file():
-        raise UserError(f"{checkpoint}: no config.json there: give the folder of a transformers checkpoint")
-    if new_head is not None:
-        options = {**new_head, "ignore_mismatched_sizes": True, **options}
+    _check_weights(checkpoint, auto_class)
+    config = load_config(checkpoint, **(new_head or {}))
+    text = config.get_text_config()
+    padding = getattr(text, "pad_token_id", None)
+    if auto_class == _CLASSIFIER or (padding is not None and padding >= text.vocab_size):
+        align_padding(config, padding_of(checkpoint, required=padding is None), checkpoint)
     auto = getattr(transformers, auto_class)
+    random_state = torch.get_rng_state()
     try:
-        with quiet():  # no report of new weights: what is missing is judged here, in one line
+        with quiet():  # no report of new weights: what does not fit is judged here, in one line
             model, report = auto.from_pretrained(
-                checkpoint, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **options
+                checkpoint,
+                config=config,
+                use_safetensors=True,
+                trust_remote_code=False,
+                dtype=torch.float32,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,
+                **options,
             )
     except SafetensorError as error:
         raise UserError(
             f"{checkpoint}: corrupt safetensors file ({error}): copy or train the checkpoint again"
         ) from error
-    except (OSError, ValueError, RuntimeError) as error:
-        raise UserError(f"{checkpoint}: {auto_class} cannot load it ({reason(error)})") from error
+    except Exception as error:  # of the architecture's own code
+        refuse_own_code(checkpoint, error)
+        raise UserError(f"{checkpoint}: {auto_class} cannot load it ({told(error)})") from error
+    head = fitting.new_head(model) if new_head else []
     _refuse_missing(checkpoint, model, sorted(report["missing_keys"]), head_may_be_new=new_head is not None)
-    if auto_class == "AutoModelForSequenceClassification" and getattr(model.config, "pad_token_id", 0) is None:
-        # a decoder's head reads the last token before the padding
-        model.config.pad_token_id = load_tokenizer(checkpoint).pad_token_id
+    fitting.refuse_unfit(checkpoint, model, report, head)
+    mismatched = [name for name, *_ in report["mismatched_keys"]]
+    if not set(head) <= {*report["missing_keys"], *mismatched}:
+        fitting.renew(model, [*head, *report["missing_keys"]], random_state)
     return model.eval()
 
 
-def load_config(checkpoint: str) -> Any:
-    """The configuration of a checkpoint.
+def load_config(checkpoint: str, **fields: Any) -> Any:
+    """The configuration of a checkpoint; `fields` replace its own.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none, it needs code of its own, or no model can be built of it.
     """
-    from transformers import AutoConfig
+    _refuse_no_folder(checkpoint)
+    return read_config(checkpoint, **fields)
 
-    return _from_pretrained(AutoConfig, checkpoint, "configuration")
+
+def padding_of(checkpoint: str, required: bool = False) -> int | None:
+    """The id that the tokenizer of a checkpoint pads with; None where it has no tokenizer. It is read once.
+
+    Raises:
+        UserError: `required`, and it has none that pads.
+    """
+    files = sorted(Path(checkpoint).glob("*token*.json")) if Path(checkpoint).is_dir() else []
+    stamps = tuple((str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files)
+    if Path(checkpoint).is_dir() and not files and not required:
+        return None
+    return _padding(checkpoint, stamps)
+
+
+@lru_cache(maxsize=64)
+def _padding(checkpoint: str, stamps: tuple[tuple[str, int, int], ...]) -> int | None:
+    padding: int | None = load_tokenizer(checkpoint).pad_token_id
+    return padding
 
 
 def takes_images(model: PreTrainedModel) -> bool:
@@ -96,7 +124,9 @@ def load_processor(checkpoint: str, model: PreTrainedModel) -> Any:
     Raises:
         UserError: the checkpoint has none.
     """
-    return load_image_processor(checkpoint) if takes_images(model) else load_tokenizer(checkpoint)
+    if takes_images(model):
+        return load_image_processor(checkpoint)
+    return load_tokenizer(checkpoint, generates=model.can_generate())
 
 
 def load_image_processor(checkpoint: str) -> Any:
@@ -107,22 +137,25 @@ def load_image_processor(checkpoint: str) -> Any:
     """
     from transformers import AutoImageProcessor
 
-    return _from_pretrained(AutoImageProcessor, checkpoint, "image processor", backend="pil")
+    return _from_pretrained(AutoImageProcessor, checkpoint, "image processor", backend="pil", trust_remote_code=False)
 
 
-def load_tokenizer(checkpoint: str, **options: Any) -> Any:
-    """The fast tokenizer of a checkpoint. One without a padding token, as GPT-2's, pads with its end-of-text token.
+def load_tokenizer(checkpoint: str, generates: bool = False, **options: Any) -> Any:
+    """The fast tokenizer of a checkpoint, aligned with its model; see `align_tokenizer`.
+
+    One without a padding token, as GPT-2's, pads with its end-of-text token.
 
     Args:
         checkpoint: a folder or a hub name.
+        generates: whether it is for a model that continues texts.
         options: keywords for `from_pretrained`.
 
     Raises:
-        UserError: the checkpoint has none, or it cannot pad.
+        UserError: the checkpoint has none, it cannot pad, or its model cannot take what it gives.
     """
     from transformers import AutoTokenizer
 
-    tokenizer = _from_pretrained(AutoTokenizer, checkpoint, "tokenizer", **options)
+    tokenizer = _from_pretrained(AutoTokenizer, checkpoint, "tokenizer", trust_remote_code=False, **options)
     # without a tokenizer file transformers builds one of special tokens only: every word would be unknown
     if len(tokenizer) <= len(tokenizer.all_special_ids):
         raise UserError(f"{checkpoint}: no tokenizer there: copy tokenizer.json and tokenizer_config.json into it")
@@ -132,6 +165,9 @@ def load_tokenizer(checkpoint: str, **options: Any) -> Any:
         tokenizer.pad_token = tokenizer.eos_token
     if tokenizer.pad_token_id is None:
         raise UserError(f"{checkpoint}: no padding token: set `pad_token` in its tokenizer_config.json")
+    file = Path(checkpoint, "config.json")
+    if not Path(checkpoint).is_dir() or (file.is_file() and "model_type" in read_fields(file)):
+        align_tokenizer(tokenizer, load_config(checkpoint), checkpoint, generates)
     return tokenizer
 
 
@@ -146,6 +182,7 @@ def _from_pretrained(auto: Any, checkpoint: str, what: str, **options: Any) -> A
         with quiet():
             return auto.from_pretrained(checkpoint, **options)
     except Exception as error:  # a dozen types, from the hub's to the JSON reader's
+        refuse_own_code(checkpoint, error)
         raise UserError(
             f"{checkpoint}: no {what} there ({reason(error)}): give a checkpoint folder or a hub name"
         ) from error
@@ -157,18 +194,32 @@ def _refuse_no_folder(checkpoint: str) -> None:
         raise UserError(f"{checkpoint}: no such folder")
 
 
+def _check_weights(checkpoint: str, auto_class: str) -> None:
+    """Before any file is opened that could hold code."""
+    if Path(checkpoint).is_dir():
+        weights_files(checkpoint, auto_class)
+        return
+    from transformers.utils import cached_file
+
+    silent = [f"_raise_exceptions_for_{trouble}" for trouble in ("missing_entries", "gated_repo", "connection_errors")]
+    try:
+        index = cached_file(checkpoint, INDEX, **dict.fromkeys(silent, False))
+    except Exception:  # no such name, for one: loading it tells that
+        return
+    if index is not None:
+        shard_names(Path(index))
+
+
 def _refuse_missing(checkpoint: str, model: PreTrainedModel, missing: list[str], head_may_be_new: bool) -> None:
+    from theseus_plugin.fitting import some
+
     body = f"{model.base_model_prefix}."
     # the pooler counts as part of the head: encoders are often published without one
     in_body = [key for key in missing if key.startswith(body) and ".pooler." not in key]
     if in_body:
-        raise UserError(f"{checkpoint}: weights are missing ({_some(in_body)}): the checkpoint is incomplete")
+        raise UserError(f"{checkpoint}: weights are missing ({some(in_body)}): the checkpoint is incomplete")
     if missing and not head_may_be_new:
         raise UserError(
-            f"{checkpoint}: not a fine-tuned {type(model).__name__}, its head has no weights ({_some(missing)}):"
+            f"{checkpoint}: not a fine-tuned {type(model).__name__}, its head has no weights ({some(missing)}):"
             " fine-tune it first with `theseus-plugin fit`"
         )
-
-
-def _some(keys: list[str]) -> str:
-    return ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")

@@ -72,14 +72,16 @@ def test_a_feature_that_is_not_of_the_tokens_wants_a_real_batch():
 
 def test_a_shape_longer_than_the_model(tmp_path):
     inputs = loaded()
-    positions = folder(tmp_path, '{"max_position_embeddings": 64}')
+    positions = folder(tmp_path, '{"model_type": "bert", "max_position_embeddings": 64}')
     assert inputs.shapes(["1x64", "9", "1x64"], positions) == ["1x64", "9"]
     with pytest.raises(UserError, match="1x65 is longer than the model's 64 positions"):
         inputs.shapes(["1x64", "1x65"], positions)
     with pytest.raises(UserError, match="1x65 is longer than the model's 64 positions"):
-        inputs.shapes(["1x65"], folder(tmp_path, '{"n_positions": 64}'))
-    t5 = folder(tmp_path, '{"n_positions": 64, "is_encoder_decoder": true}')
-    assert inputs.shapes(["1x65"], t5) == ["1x65"]
+        inputs.shapes(["1x65"], folder(tmp_path, '{"model_type": "gpt2", "n_positions": 64}'))
+    with pytest.raises(UserError, match="1x65 is longer than the model's 64 positions"):
+        inputs.shapes(["1x65"], folder(tmp_path, '{"model_type": "roberta", "max_position_embeddings": 66}'))
+    for endless in ('{"model_type": "t5", "n_positions": 64}', '{"model_type": "xlnet"}'):
+        assert inputs.shapes(["1x65"], folder(tmp_path, endless)) == ["1x65"]
 
 
 @pytest.mark.parametrize("shape", ["1x99999999", "99999999", "2048x4096", "9" * 5000])

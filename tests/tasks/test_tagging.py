@@ -112,7 +112,7 @@ def test_byte_level_tokenizers_get_their_space(file, tmp_path):
     from tokenizers import pre_tokenizers
     from transformers import GPT2Tokenizer
 
-    checkpoint = save_decoder(tmp_path / "m", "gpt2", "TokenClassification")
+    checkpoint = save_decoder(tmp_path / "m", "gpt2", "TokenClassification", vocab_size=257)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (checkpoint / name).unlink()
     alphabet = {c: i for i, c in enumerate([*sorted(pre_tokenizers.ByteLevel.alphabet()), "<|endoftext|>"])}

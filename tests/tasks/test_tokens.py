@@ -50,8 +50,8 @@ def test_cut_examples_are_counted(tokenizer, max_length, columns, batch, monkeyp
 
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_padding_is_that_of_the_tokenizer(tmp_path, side):
-    tokenizer = load_tokenizer(str(save_tokenizer(save_tiny(tmp_path, layers=1), "bert", padding_side=side)))
-    tokenizer.pad_token_id = 7
+    tokenizer = load_tokenizer(str(save_tiny(tmp_path, layers=1)))
+    tokenizer.padding_side, tokenizer.pad_token_id = side, 7
     examples, _ = tokenize(tokenizer, [TEXTS, OTHERS], [0, 1, 0, 1, 1], 12)
     batch = Padding.of(tokenizer, "int64")(examples)
     expected = tokenizer(TEXTS, OTHERS, truncation=True, max_length=12, padding=True, return_tensors="np")

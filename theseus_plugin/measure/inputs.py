@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from theseus_plugin.checkpoint import load_config
+from theseus_plugin.configuration import room_of
 from theseus_plugin.errors import UserError
 from theseus_plugin.files import read_json
 from theseus_plugin.lengths import has_tokens, lengths
@@ -70,10 +72,12 @@ class Inputs:
         """
         if not self._tokens:
             return list(dict.fromkeys(str(parse_shape(shape)[0]) for shape in shapes))
-        config = read_json(folder / "config.json")
-        # T5 has positions without end, though its configuration holds such a number
-        others = None if config.get("is_encoder_decoder") else config.get("n_positions")
-        positions = config.get("max_position_embeddings", others)
+        fields = read_json(folder / "config.json")
+        # a model of another toolkit need not be one that transformers knows
+        if "model_type" in fields:
+            positions = room_of(load_config(str(folder))).positions
+        else:
+            positions = fields.get("max_position_embeddings", fields.get("n_positions"))
         for shape in shapes:
             if isinstance(positions, int) and 0 < positions < (parse_shape(shape)[1] or 0):
                 raise UserError(

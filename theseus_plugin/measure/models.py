@@ -8,9 +8,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from theseus_plugin.checkpoint import WEIGHTS
 from theseus_plugin.errors import UserError
 from theseus_plugin.files import read_json, sha256
+from theseus_plugin.weights import INDEX, WEIGHTS, shards
 
 if TYPE_CHECKING:
     from theseus_plugin.measure.graphs import Graph
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 Precision = Literal["fp32", "fp16", "int8-dynamic", "int8-static", "mixed"]
 ONNX, LOGITS = "model.onnx", "logits"
-SHARDS = f"{WEIGHTS}.index.json"
 _SUFFIXES: dict[str, Runtime] = {"@eager": "torch-eager", "@compiled": "torch-compiled"}
 Stamp = tuple[str, int, int]
 """Path, size and time of change of a file: as long as they stay, so does what was read."""
@@ -111,7 +110,7 @@ def _resolved(name: str) -> Model:
 
 def _find(name: str, path: Path) -> Path:
     if path.is_dir():
-        found = [path / file for file in (ONNX, WEIGHTS, SHARDS) if (path / file).is_file()]
+        found = [path / file for file in (ONNX, WEIGHTS, INDEX) if (path / file).is_file()]
         if not found:
             raise UserError(f"{name}: neither {ONNX} nor {WEIGHTS} in this folder: name a model folder")
         if len(found) > 1:
@@ -121,16 +120,16 @@ def _find(name: str, path: Path) -> Path:
         return found[0]
     if not path.is_file():
         raise UserError(f"{name}: no such file or folder; name an ONNX model or a checkpoint folder")
-    if path.suffix not in (".onnx", ".safetensors") and path.name != SHARDS:
+    if path.suffix not in (".onnx", ".safetensors") and path.name != INDEX:
         raise UserError(f"{name} is no model: name a folder, an .onnx file or a .safetensors file")
     return path
 
 
 def _shards(file: Path) -> list[Path]:
     """The files that an index names; none for weights in one file."""
-    if file.name != SHARDS:
+    if file.name != INDEX:
         return []
-    return [file.with_name(shard) for shard in sorted(set(read_json(file)["weight_map"].values()))]
+    return shards(file)
 
 
 def _inside(file: Path, place: str) -> Path:

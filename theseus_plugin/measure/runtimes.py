@@ -47,6 +47,10 @@ def import_runtime(runtime: Runtime, file: Path, auto_class: str) -> None:
         import torch  # noqa: F401
         import transformers
 
+        from theseus_plugin.checkpoint import padding_of
+
+        if auto_class == "AutoModelForSequenceClassification":
+            padding_of(str(file.parent))  # of the tokenizer, which is no part of the model
         architectures = read_json(file.with_name("config.json")).get("architectures")
         for name in (auto_class, *(architectures if isinstance(architectures, list) else ())):
             getattr(transformers, str(name), None)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from functools import partial
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from theseus_plugin.checkpoint import load_model, load_processor, weights_file
+from theseus_plugin.checkpoint import load_model, load_processor
 from theseus_plugin.contract import as_recipe
 from theseus_plugin.errors import UserError, reason
 from theseus_plugin.files import complete_folder, refuse_existing, sha256, write_json
@@ -22,7 +20,9 @@ from theseus_plugin.onnx.first_query import keep_first_query
 from theseus_plugin.onnx.first_token import keep_first_token
 from theseus_plugin.onnx.precision import lower_precision
 from theseus_plugin.onnx.stages import Stages, Write, name_nodes, operators, rewrite
+from theseus_plugin.pairing import write_config
 from theseus_plugin.records import trained_by
+from theseus_plugin.weights import weights_files
 
 if TYPE_CHECKING:
     from theseus_plugin.contract import Task
@@ -46,7 +46,7 @@ def export(checkpoint: str, output: str, task: Task, config: ExportConfig | None
     `export.json`, which is the record returned.
 
     Args:
-        checkpoint: a folder with `config.json`, `model.safetensors` and a tokenizer or image processor.
+        checkpoint: a folder with `config.json`, safetensors weights and a tokenizer or image processor.
         output: the folder to write; must not exist.
         task: its validation examples are those that parity is checked on, and that the lower precision must score on.
         config: see `ExportConfig`; fp32 by default.
@@ -57,7 +57,7 @@ def export(checkpoint: str, output: str, task: Task, config: ExportConfig | None
     """
     config = config or ExportConfig()
     refuse_existing(output)
-    weights = weights_file(checkpoint)
+    weights = weights_files(checkpoint, task.auto_class)
     model = load_model(checkpoint, task.auto_class, attn_implementation="eager")
     model.config.use_cache = False  # a decoder would return keys and values too
     data = task.load(checkpoint, splits=("validation",))
@@ -80,7 +80,7 @@ def export(checkpoint: str, output: str, task: Task, config: ExportConfig | None
             lower_precision(stages, checkpoint, task, data, config)
         record = {
             "task": as_recipe(task),
-            "source": {"checkpoint": checkpoint, "sha256": sha256(weights)},
+            "source": {"checkpoint": checkpoint, "sha256": sha256(*weights)},
             **config.model_dump(mode="json"),
             "opset": stages.opset,
             "exporter": exporter,
@@ -96,7 +96,7 @@ def export(checkpoint: str, output: str, task: Task, config: ExportConfig | None
             "sha256": sha256(*external.files(stages.file)),
             "bytes": external.size(stages.file),
         }
-        shutil.copyfile(Path(checkpoint, "config.json"), folder / "config.json")
+        write_config(checkpoint, model.config, folder)
         load_processor(checkpoint, model).save_pretrained(folder)
         write_json(folder / "export.json", record)
     return record

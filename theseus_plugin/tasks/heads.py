@@ -29,7 +29,7 @@ def classes_of(config: Any, checkpoint: str) -> list[str]:
     """Names of the classes of a trained classifier, in id order.
 
     Raises:
-        UserError: its head is of another kind.
+        UserError: its head is of another kind, or a class has no name of its own.
     """
     if config.num_labels == 1 or config.problem_type not in (None, "single_label_classification"):
         kind = config.problem_type or "regression"
@@ -38,7 +38,17 @@ def classes_of(config: Any, checkpoint: str) -> list[str]:
             "of several classes: choose another task or another checkpoint"
             + (_MULTI_LABEL if kind == "multi_label_classification" else "")
         )
-    return [config.id2label[i] for i in range(config.num_labels)]
+    names = [config.id2label.get(i) for i in range(config.num_labels)]
+    for i, name in enumerate(names):
+        if not isinstance(name, str):
+            told = f"id2label has {name!r}, not a name" if i in config.id2label else "id2label has no name"
+            raise UserError(f"{checkpoint}: config.json: {told} for class {i}: name the classes 0 to {len(names) - 1}")
+        if name in names[:i]:
+            raise UserError(
+                f"{checkpoint}: config.json: id2label gives classes {names.index(name)} and {i} the name {name!r}: give"
+                " each its own"
+            )
+    return names
 
 
 def require_regression(config: Any, checkpoint: str) -> None:

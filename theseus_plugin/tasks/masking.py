@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from theseus_plugin.contract import IGNORED, Features
+from theseus_plugin.pairing import refuse_unknown
 from theseus_plugin.tasks.lazy import Lazy
 
 CHOSEN, MASKED, RANDOM = 0.15, 0.8, 0.1
@@ -19,10 +20,14 @@ class Masks:
 
     Args:
         tokenizer: names the special tokens, none of which is hidden, and the mask.
+
+    Raises:
+        UserError: the model has no row for the mask.
     """
 
     def __init__(self, tokenizer: Any) -> None:
         self._mask = tokenizer.mask_token_id
+        refuse_unknown(tokenizer, [self._mask], "the mask")
         self._special = np.array(sorted(tokenizer.all_special_ids))
         self._ordinary = np.setdiff1d(np.arange(len(tokenizer)), self._special)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from theseus_plugin.contract import IGNORED
 from theseus_plugin.errors import UserError
+from theseus_plugin.pairing import refuse_unknown
 from theseus_plugin.tasks.marks import Marks
 from theseus_plugin.tasks.reading import Rows
 from theseus_plugin.tasks.tokens import BATCH
@@ -68,6 +69,7 @@ def tokenize_words(
         part = [list(words) for words in sentences[start : start + BATCH]]
         encoded = tokenizer(part, is_split_into_words=True, truncation=True, max_length=max_length)
         for at, ours in enumerate(part):
+            refuse_unknown(tokenizer, encoded["input_ids"][at], f"sentence {start + at + 1}")
             words = encoded.word_ids(at)
             first = [word is not None and word != before for before, word in zip([None, *words], words, strict=False)]
             marks = [labels[start + at][word] if new else IGNORED for word, new in zip(words, first, strict=True)]

@@ -8,9 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from theseus_plugin.configuration import room_of
 from theseus_plugin.contract import IGNORED, Features
 from theseus_plugin.errors import UserError
+from theseus_plugin.pairing import refuse_unknown
 
+NO_LIMIT = 2**31 - 1
+"""The length of an input that nothing bounds."""
 BATCH = 4096
 """Texts per call of the tokenizer: enough for its threads, little enough to bound its memory."""
 
@@ -25,12 +29,17 @@ def tokenize(
         columns: The texts; two columns of equal length make pairs.
         labels: One per example, kept under `labels`; None: there are none.
         max_length: In tokens, special ones included; of a pair the longer text is cut first.
+
+    Raises:
+        UserError: a text has a token that the model has no row for.
     """
     examples: list[dict[str, Any]] = []
     cut = 0
     for start in range(0, len(columns[0]), BATCH):
         texts = [list(column[start : start + BATCH]) for column in columns]
         encoded = tokenizer(*texts, truncation=True, max_length=max_length)
+        for row, ids in enumerate(encoded["input_ids"], start=start + 1):
+            refuse_unknown(tokenizer, ids, f"text {row}")
         cut += sum(1 for encoding in encoded.encodings if encoding.overflowing)
         named = dict(encoded) if labels is None else {**encoded, "labels": labels[start : start + BATCH]}
         examples.extend(dict(zip(named, values, strict=True)) for values in zip(*named.values(), strict=True))
@@ -41,13 +50,18 @@ def blocks(tokenizer: Any, texts: Sequence[str], max_length: int) -> list[dict[s
     """Examples for a model that tells the next token: each text, ended by the end-of-text token if there is one, cut
     into parts of `max_length` tokens; parts of one token, which ask nothing, are left out. Labels are the tokens
     but for the first, before which there is nothing to tell it by.
+
+    Raises:
+        UserError: a text has a token that the model has no row for.
     """
     examples = []
     end = tokenizer.eos_token_id
     for start in range(0, len(texts), BATCH):
-        for ids in tokenizer(list(texts[start : start + BATCH]), verbose=False)["input_ids"]:
+        encoded = tokenizer(list(texts[start : start + BATCH]), verbose=False)
+        for row, ids in enumerate(encoded["input_ids"], start=start + 1):
             if end is not None and ids[-1:] != [end]:
                 ids = [*ids, end]
+            refuse_unknown(tokenizer, ids, f"text {row}")
             parts = [ids[at : at + max_length] for at in range(0, len(ids), max_length)]
             examples += [
                 {"input_ids": part, "attention_mask": [1] * len(part), "labels": [IGNORED, *part[1:]]}
@@ -108,6 +122,7 @@ class Padding:
 
 
 def longest_input(tokenizer: Any, config: Any) -> int:
-    """How many tokens a checkpoint takes at most, as far as it says."""
-    positions = getattr(config, "max_position_embeddings", None) or tokenizer.model_max_length
-    return int(min(tokenizer.model_max_length, positions))
+    """How many tokens a checkpoint takes at most, special ones included, as far as its model and tokenizer say."""
+    said = (tokenizer.model_max_length, room_of(config).positions)
+    # a tokenizer that was told nothing says 1e30
+    return min((int(number) for number in said if number and 1 <= number < NO_LIMIT), default=NO_LIMIT)

@@ -7,6 +7,7 @@ from typing import Any
 
 from theseus_plugin.checkpoint import load_config, load_tokenizer
 from theseus_plugin.errors import UserError
+from theseus_plugin.pairing import refuse_unknown
 from theseus_plugin.tasks.relations.text import Instance
 from theseus_plugin.tasks.tokens import longest_input
 
@@ -72,6 +73,7 @@ class Encoder:
                 break
             context += ids
         input_ids = [*before, *question, *between, *context, *after]
+        refuse_unknown(self.tokenizer, input_ids, repr(instance.question))
         features = {"input_ids": input_ids, "attention_mask": [1] * len(input_ids)}
         if self._types is not None:
             first, middle, second, last = self._types
