@@ -76,7 +76,8 @@ class TaskData:
 
     splits: Mapping[str, Sequence[Features]]
     """Examples by split, `train` and `validation`; only the splits asked for. A split may make its examples when they
-    are asked for, as images are. A split may have `set_epoch(epoch)`; the loop calls it before each epoch."""
+    are asked for, as images are. A split may have `set_epoch(epoch)`; the loop, and nobody else, calls it before each
+    epoch and when it resumes a run. What an example is then depends on the epoch and its number alone."""
     collate: Callable[[Sequence[Features]], dict[str, np.ndarray]]
     """Pads examples to the longest among them and stacks them: arrays of shape (batch, length), `labels` too."""
     score: Callable[[np.ndarray, np.ndarray], dict[str, float]]

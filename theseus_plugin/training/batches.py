@@ -39,8 +39,6 @@ class BatchStream:
         """Go on after `taken` batches of `epoch`, without reading them."""
         self.epoch, self.taken = epoch, taken
         self._batches = self._one_epoch(taken)
-        if taken == len(self):
-            self._next_epoch()
 
     def take(self, count: int) -> list[Batch]:
         """The next batches."""
@@ -64,6 +62,8 @@ class BatchStream:
         self._sampler.epoch = self.epoch
         if hasattr(self._examples, "set_epoch"):
             self._examples.set_epoch(self.epoch)
+        if skip == len(self):  # the next epoch begins when its first batch is asked for, as in a run that went on
+            return iter(())
         loader: Any = skip_first_batches(self._loader, skip) if skip else self._loader
         return iter(loader)
 
