@@ -11,7 +11,7 @@ import torch
 from accelerate import Accelerator, PartialState
 from accelerate.state import AcceleratorState
 from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
-from accelerate.utils import parse_flag_from_env, set_seed
+from accelerate.utils import GradientAccumulationPlugin, parse_flag_from_env, set_seed
 from transformers import PreTrainedModel
 
 from theseus_plugin.checkpoint import count_parameters, load_model, load_processor
@@ -176,7 +176,7 @@ def start_accelerator(config: TrainingConfig, recipe: dict[str, Any]) -> Acceler
         UserError: a tracker that is unknown or not installed, or what `check_launch` refuses.
     """
     _check_trackers(config.trackers)
-    check_launch(config.sharding)
+    check_launch(config)
     AcceleratorState._reset_state()  # an earlier run in this process may have used another precision
     # Accelerate takes the ranks of a CPU run for single processes unless it is told.
     cpu = parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available()
@@ -184,6 +184,8 @@ def start_accelerator(config: TrainingConfig, recipe: dict[str, Any]) -> Acceler
     accelerator = Accelerator(
         cpu=cpu,
         mixed_precision="no" if precision == "fp32" else precision,
+        # else it reads the launcher's number and divides every loss by it; Stepper has weighed the passes
+        gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
         log_with=list(config.trackers) or None,
         project_dir=config.tracker_folder if config.trackers else None,
     )
