@@ -351,3 +351,23 @@ def test_reduced_rows_of_both_processes_are_scored_as_of_one(tmp_path: Path, rev
         stdout = run(*start, "-m", "theseus_plugin", "compress", str(tmp_path / f"{name}.yaml"), "--json")
         before.append(json.loads(stdout)["before"])
     assert before[0] == pytest.approx(before[1], rel=1e-6)
+
+
+def test_a_process_whose_batch_has_no_label_weighs_nothing(tmp_path: Path) -> None:
+    """Its pass still runs, so that all have the same gradients to sum; the weights are those of one process."""
+    model = save_tiny(
+        tmp_path / "model", head=False, layers=2, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0
+    )
+    words = [["\u200b"], ["the", "film"], ["\u200b"], ["a", "dull", "movie"], ["\u200b"], ["\u200b"]]
+    rows = [{"words": row, "tags": ["B-FILM" if word in ("film", "movie") else "O" for word in row]} for row in words]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
+    task = {"name": "token-classification", **dict.fromkeys(("train", "validation"), str(tmp_path / "rows.jsonl"))}
+    for name, start, batch_size in (("one", [sys.executable], 2), ("two", TWO_RANKS, 1)):
+        training = {"epochs": 1, "batch_size": batch_size, "eval_steps": 3, "learning_rate": 1e-3, "precision": "fp32"}
+        recipe = {"model": str(model), "predecessor": str(tmp_path / name), "task": task, "fit": training}
+        (tmp_path / f"{name}.yaml").write_text(json.dumps(recipe))
+        run(*start, "-m", "theseus_plugin", "fit", str(tmp_path / f"{name}.yaml"))
+    one, two = (load_file(tmp_path / name / "model.safetensors") for name in ("one", "two"))
+    for name, weight in one.items():
+        if not name.endswith("key.bias"):
+            np.testing.assert_allclose(two[name], weight, atol=1e-5, err_msg=name)

@@ -134,7 +134,8 @@ class _Run:
             phase.restore(state)
         self.stepper.lr_schedule.load_state_dict(more["lr_schedule"])
         self.loss = math.nan if more["loss"] is None else more["loss"]
-        self.losses = [torch.tensor(loss, device=self.accelerator.device) for loss in more["unread"]]
+        unread = (math.nan if loss is None else loss for loss in more["unread"])
+        self.losses = [torch.tensor(loss, device=self.accelerator.device) for loss in unread]
         self.loop.batches.start_at(**more["data"])
         self.accelerator.load_state(str(folder))
         if self.loop.sharded:
@@ -169,7 +170,7 @@ class _Run:
         batches = self.loop.batches.take(self.config.gradient_accumulation)
         asked = self.interrupts.received is not None
         passed = self.stepper.passes(phase, batches, self.position.step, self.position.micro_step, asked)
-        self.losses.append(passed.loss)
+        self.losses.append(torch.where(passed.labels > 0, passed.loss, math.nan))
         if self.on_cpu:
             self._check(passed)
         self.stepper.update(phase)
@@ -209,14 +210,19 @@ class _Run:
 
     def _report(self, phase: Phase) -> None:
         if self.losses:
-            self.loss = torch.stack(self.losses).mean().item()
+            mean = torch.stack(self.losses).nanmean().item()  # steps without a label have none
+            self.loss = self.loss if math.isnan(mean) else mean
             self.losses.clear()
         metric = self.loop.data.metric
         best = {metric: self.outcome.best[metric]} if self.outcome.best else {}
-        figures = {**phase.figures(), "loss": self.loss, **best}
+        figures = {**self._figures(phase), **best}
         self.progress.update(phase.name, self.position.step, figures)
         rate = float(self.stepper.lr_schedule.get_last_lr()[0])
         self.accelerator.log({**figures, "learning_rate": rate}, step=self.position.step)
+
+    def _figures(self, phase: Phase) -> dict[str, float]:
+        """The phase's own and the loss, once there was a label."""
+        return {**phase.figures(), **({} if math.isnan(self.loss) else {"loss": self.loss})}
 
     def _evaluate(self, phase: Phase) -> None:
         self._read_clock()
@@ -227,7 +233,7 @@ class _Run:
             self.outcome.best_step, self.outcome.best = step, metrics
             self.outcome.weights = copied(weights_of(phase.outcome))
         phase.model.train()
-        figures = {**phase.figures(), "loss": self.loss}
+        figures = self._figures(phase)
         self.outcome.evaluations.append({"step": step, "phase": phase.name, **figures, **metrics})
         self.progress.evaluated(phase.name, step, {**figures, **metrics}, best)
         self.accelerator.log({f"validation/{name}": value for name, value in metrics.items()}, step=step)
@@ -243,8 +249,8 @@ class _Run:
         more = {
             "phases": [one.state() for one in self.phases],
             "lr_schedule": self.stepper.lr_schedule.state_dict(),
-            "loss": self.loss if math.isfinite(self.loss) else None,  # not read yet
-            "unread": [loss.item() for loss in self.losses],
+            "loss": None if math.isnan(self.loss) else self.loss,  # not read yet
+            "unread": [None if math.isnan(loss) else loss for loss in (one.item() for one in self.losses)],
             "data": {"epoch": self.loop.batches.epoch, "taken": self.loop.batches.taken},
         }
 

@@ -20,6 +20,7 @@ from theseus_plugin.errors import UserError, did_you_mean
 from theseus_plugin.files import complete_folder, refuse_existing, write_json
 from theseus_plugin.provenance import environment
 from theseus_plugin.quiet import quiet
+from theseus_plugin.training.batches import refuse_unlabelled
 from theseus_plugin.training.card import model_card
 from theseus_plugin.training.checkpoints import Checkpoints
 from theseus_plugin.training.config import TrainingConfig
@@ -45,7 +46,8 @@ class TrainingRun:
         new_head: whether the head of `source` is to be trained anew.
 
     Raises:
-        UserError: `output` exists, an unknown or missing tracker, or what the task finds wrong with its data.
+        UserError: `output` exists, an unknown or missing tracker, what the task finds wrong with its data, or a split
+            without any label that counts.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class TrainingRun:
         self.new_head = new_head
         with self.accelerator.main_process_first():
             self.data = task.load(source, new_head=new_head)
+        refuse_unlabelled(self.data)
         self._say_truncated()
 
     def load_model(self) -> PreTrainedModel:
