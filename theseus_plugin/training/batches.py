@@ -73,8 +73,8 @@ class BatchStream:
 def answerable(batch: Batch, count: torch.Tensor) -> Batch:
     """The batch for a loss that is to weigh nothing where `count`, of its labels that count, is 0.
 
-    The mean over no label is NaN, also times 0. Leaving the pass out would leave this process without the gradients that
-    the others sum. So every label becomes class 0, which any head has.
+    The mean over no label is NaN, also times 0. Leaving the pass out would leave this process without the gradients
+    that the others sum. So every label becomes class 0, which any head has.
     """
     labels = batch["labels"]
     return {**batch, "labels": torch.where(count > 0, labels, torch.zeros_like(labels))}

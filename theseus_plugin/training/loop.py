@@ -29,8 +29,8 @@ from theseus_plugin.training.optimisation import build_lr_schedule, build_optimi
 from theseus_plugin.training.phase import Phase
 from theseus_plugin.training.progress import TrainingProgress
 from theseus_plugin.training.settings import trainable_settings
-from theseus_plugin.training.sharding import load_optimizer, save_optimizer, shard
-from theseus_plugin.training.state import Outcome, Position, copied, load, save, weights_of
+from theseus_plugin.training.sharding import shard
+from theseus_plugin.training.state import Outcome, Position, copied, load, save, strange_in_words, weights_of
 from theseus_plugin.training.stepping import Passed, Stepper
 
 _READ_EVERY = 10
@@ -128,8 +128,21 @@ class _Run:
         if folder is None:
             self.progress.say("no checkpoint to resume from: starting at the first step")
             return
+        with strange_in_words(folder):
+            self._take_up(folder)
+        self.saved = self.position.step
+        self.outcome.resumed_at.append(self.position.step)
+        steps = sum(phase["seconds"] for phase in self.outcome.phases)
+        self.outcome.seconds_before = steps + self.outcome.evaluation_seconds
+        self.progress.say(f"resuming after step {self.position.step}, from {folder}")
+
+    def _take_up(self, folder: Path) -> None:
         # the result of every phase has the same parameters: which phase is asked for it does not matter
-        self.position, self.outcome, more = load(folder, self.phases[-1].outcome)
+        self.position, self.outcome, more = load(
+            folder, self.accelerator, self.phases[-1].outcome, self.stepper.optimizer
+        )
+        if self.position.step > self.loop.steps:
+            raise ValueError(f"it is at step {self.position.step} of {self.loop.steps}")
         for phase, state in zip(self.phases, more["phases"], strict=True):
             phase.restore(state)
         self.stepper.lr_schedule.load_state_dict(more["lr_schedule"])
@@ -137,14 +150,6 @@ class _Run:
         unread = (math.nan if loss is None else loss for loss in more["unread"])
         self.losses = [torch.tensor(loss, device=self.accelerator.device) for loss in unread]
         self.loop.batches.start_at(**more["data"])
-        self.accelerator.load_state(str(folder))
-        if self.loop.sharded:
-            load_optimizer(self.stepper.optimizer, folder, self.accelerator.process_index)
-        self.saved = self.position.step
-        self.outcome.resumed_at.append(self.position.step)
-        steps = sum(phase["seconds"] for phase in self.outcome.phases)
-        self.outcome.seconds_before = steps + self.outcome.evaluation_seconds
-        self.progress.say(f"resuming after step {self.position.step}, from {folder}")
 
     def where_it_stands(self) -> str:
         """The last good checkpoint, for a message that ends the run."""
@@ -255,9 +260,8 @@ class _Run:
         }
 
         def write(folder: Path) -> None:
-            save(folder, self.accelerator, phase.outcome, self.position, self.outcome, more)
-            if self.loop.sharded:
-                save_optimizer(self.stepper.optimizer, folder, self.accelerator.process_index)
+            optimizer = self.stepper.optimizer
+            save(folder, self.accelerator, phase.outcome, optimizer, self.position, self.outcome, more)
 
         if self.loop.checkpoints.save(self.position.step, write):
             self.saved = self.position.step

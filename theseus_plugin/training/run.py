@@ -20,6 +20,7 @@ from theseus_plugin.errors import UserError, did_you_mean
 from theseus_plugin.files import complete_folder, refuse_existing, write_json
 from theseus_plugin.provenance import environment
 from theseus_plugin.quiet import quiet
+from theseus_plugin.training import fingerprints
 from theseus_plugin.training.batches import refuse_unlabelled
 from theseus_plugin.training.card import model_card
 from theseus_plugin.training.checkpoints import Checkpoints
@@ -77,6 +78,8 @@ class TrainingRun:
         with self.accelerator.main_process_first():
             self.data = task.load(source, new_head=new_head)
         refuse_unlabelled(self.data)
+        for split, fingerprint in fingerprints.of_examples(self.data).items():
+            self.checkpoints.inputs[f"the examples of {split}, or what makes them, as the tokenizer"] = fingerprint
         self._say_truncated()
 
     def load_model(self) -> PreTrainedModel:
@@ -84,6 +87,7 @@ class TrainingRun:
         set_seed(self.config.seed)
         model = load_model(self.source, self.task.auto_class, self.data.head if self.new_head else None)
         self.parameters_before = count_parameters(model)
+        self.checkpoints.inputs[f"weights or configuration of {self.source}"] = fingerprints.of_model(model)
         return model.to(self.accelerator.device)
 
     def loop(self) -> Loop:
@@ -112,8 +116,10 @@ class TrainingRun:
             more_files: writes what else belongs into the folder.
 
         Raises:
-            UserError: the output cannot be written; nothing is left of it then.
+            UserError: the output cannot be written; nothing is left of it then. Or no evaluation chose any weights.
         """
+        if not outcome.weights:
+            raise UserError(f"{self.output}: this run chose no weights to write, so nothing was written: start it anew")
         put_weights(model, outcome.weights)
         after = self.evaluate(model)
         result = Result(

@@ -8,10 +8,7 @@ this needs: they make the same draws.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Any
 
-import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
@@ -51,36 +48,3 @@ def put(target: Tensor, value: Tensor) -> None:
     if isinstance(target, DTensor):
         value = distribute_tensor(value.to(target.device), target.device_mesh, target.placements)
     target.copy_(value)
-
-
-def save_optimizer(optimizer: torch.optim.Optimizer, folder: Path, rank: int) -> None:
-    """Write this process's parts of the optimizer's state."""
-    state = optimizer.state_dict()
-    state["state"] = {
-        index: {name: local(value) if isinstance(value, Tensor) else value for name, value in moments.items()}
-        for index, moments in state["state"].items()
-    }
-    torch.save(state, folder / f"optimizer-{rank}.bin")
-
-
-def load_optimizer(optimizer: torch.optim.Optimizer, folder: Path, rank: int) -> None:
-    """Read what `save_optimizer` wrote."""
-    state = torch.load(folder / f"optimizer-{rank}.bin", weights_only=True)
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    for index, moments in state["state"].items():
-        for name, value in moments.items():
-            moments[name] = _like(parameters[index], value)
-    optimizer.load_state_dict(state)
-
-
-def _like(parameter: Tensor, value: Any) -> Any:
-    """A moment split as its parameter is; the count of steps is a scalar that every process has."""
-    if not isinstance(parameter, DTensor) or value.ndim == 0:
-        return value
-    return DTensor.from_local(
-        value,
-        parameter.device_mesh,
-        parameter.placements,
-        shape=parameter.shape,
-        stride=parameter.stride(),
-    )
