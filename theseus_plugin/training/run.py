@@ -30,6 +30,7 @@ from theseus_plugin.training.launch import check_launch
 from theseus_plugin.training.loop import Loop
 from theseus_plugin.training.precision import resolve_precision
 from theseus_plugin.training.progress import training_console
+from theseus_plugin.training.rounding import name_precision, precisions_of
 from theseus_plugin.training.state import Outcome, put_weights
 from theseus_plugin.validation import flattened
 
@@ -106,7 +107,8 @@ class TrainingRun:
         details: dict[str, Any] | None = None,
         more_files: Callable[[Path], None] = lambda folder: None,
     ) -> Result:
-        """Put the best weights into `model` and write it: stock checkpoint, tokenizer, model card, `result.json`.
+        """Put the best weights into `model`, rounded to what the source is saved in, and write it: stock checkpoint,
+        tokenizer, model card, `result.json`.
 
         Args:
             model: the stock model that the weights of `outcome` belong to.
@@ -120,7 +122,8 @@ class TrainingRun:
         """
         if not outcome.weights:
             raise UserError(f"{self.output}: this run chose no weights to write, so nothing was written: start it anew")
-        put_weights(model, outcome.weights)
+        weights = precisions_of(self.source).rounded(outcome.weights)
+        put_weights(model, weights)
         after = self.evaluate(model)
         result = Result(
             kind=self.kind,
@@ -138,7 +141,9 @@ class TrainingRun:
         if self.accelerator.is_main_process:
             with complete_folder(self.output) as folder:
                 with quiet():
-                    model.save_pretrained(folder, state_dict=outcome.weights)
+                    model.save_pretrained(folder, state_dict=dict(weights))
+                name_precision(model.config, weights)  # `save_pretrained` says what the model trained in
+                model.config.save_pretrained(folder)
                 load_processor(self.source, model).save_pretrained(folder)
                 (folder / "README.md").write_text(model_card(result, model), encoding="utf-8")
                 more_files(folder)
