@@ -28,7 +28,6 @@ def compress(name: str, predecessor: str, successor: str, task: Task, config: Ba
     check_shape(predecessor, task.auto_class, config)
     run = TrainingRun(name, predecessor, successor, task, {"method": method}, config.training)
     teacher = run.load_model()
-    before = run.evaluate(teacher)
     plans = plan_stacks(teacher, config)
     # a student shares what is no block with the model it was cut from, and trains it
     student = build_successor(copy.deepcopy(teacher), [plan.cut for plan in plans], config.intermediate_size)
@@ -36,5 +35,8 @@ def compress(name: str, predecessor: str, successor: str, task: Task, config: Ba
     pair = Pair(student, teacher, plans, shifted=task.auto_class == "AutoModelForCausalLM")
 
     loop = run.loop()
-    outcome = loop.run(phases(pair, loop.steps), student.parameters)
+    chosen = phases(pair, loop.steps)
+    loop.place(chosen, teacher)
+    before = run.evaluate(teacher)
+    outcome = loop.run(chosen, student.parameters)
     return run.publish(student, outcome, before, {"partition": partition_of(plans)})

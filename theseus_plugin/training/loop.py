@@ -18,6 +18,7 @@ from transformers import PreTrainedModel
 
 from theseus_plugin.contract import TaskData
 from theseus_plugin.errors import Interrupted
+from theseus_plugin.surgery.stack import find_stacks
 from theseus_plugin.training.batches import BatchStream
 from theseus_plugin.training.checkpoints import Checkpoints
 from theseus_plugin.training.config import TrainingConfig
@@ -29,8 +30,8 @@ from theseus_plugin.training.optimisation import build_lr_schedule, build_optimi
 from theseus_plugin.training.phase import Phase
 from theseus_plugin.training.progress import TrainingProgress
 from theseus_plugin.training.settings import trainable_settings
-from theseus_plugin.training.sharding import shard
-from theseus_plugin.training.state import Outcome, Position, copied, load, save, strange_in_words, weights_of
+from theseus_plugin.training.sharding import is_split, shard
+from theseus_plugin.training.state import Outcome, Position, load, save, strange_in_words, weights_of
 from theseus_plugin.training.stepping import Passed, Stepper
 
 _READ_EVERY = 10
@@ -54,7 +55,21 @@ class Loop:
         steps_per_epoch = math.ceil(len(self.batches) / config.gradient_accumulation)
         self.steps = config.max_steps or max(1, round(config.epochs * steps_per_epoch))
         self.eval_steps = config.eval_steps or math.ceil(self.steps / 10)
-        self.sharded = config.sharding == "blocks" and accelerator.num_processes > 1
+        self.sharded = is_split(config, accelerator)
+
+    def place(self, phases: Sequence[Phase], *more: PreTrainedModel) -> None:
+        """Bring the models of all phases, and `more`, to this process's device.
+
+        Where `sharding` says so their blocks are split, one after the other, so that a whole model is never there.
+        Called before anything runs; what is there already stays.
+        """
+        asked = [model for phase in phases for model in phase.asked()] + list(more)
+        if self.sharded:
+            own = (block for phase in phases for block in phase.blocks())
+            frozen = (block for model in asked for stack in find_stacks(model) for block in stack.blocks(model))
+            shard((*own, *frozen), self.accelerator)
+        for model in (*(model for phase in phases for model in (phase.model, phase.outcome)), *asked):
+            model.to(self.accelerator.device)
 
     def run(self, phases: Sequence[Phase], parameters: Callable[[], Iterable[nn.Parameter]]) -> Outcome:
         """Train, from the last checkpoint where the run is to be resumed and there is one.
@@ -69,8 +84,7 @@ class Loop:
             ProcessLost: another process of the run died.
         """
         set_seed(self.config.seed, device_specific=True)
-        if self.sharded:
-            shard((block for phase in phases for block in phase.blocks()), self.accelerator)
+        self.place(phases)
         optimizer: Any = build_optimizer(parameters(), self.config)
         lr_schedule = build_lr_schedule(optimizer, self.config, [phase.steps for phase in phases])
         if not self.sharded:  # Accelerate would write one process's part only
@@ -236,7 +250,7 @@ class _Run:
         best = not self.outcome.best or self.loop.data.better(metrics[metric], self.outcome.best[metric])
         if best:
             self.outcome.best_step, self.outcome.best = step, metrics
-            self.outcome.weights = copied(weights_of(phase.outcome))
+            self.outcome.weights = weights_of(phase.outcome, self.accelerator.is_main_process)
         phase.model.train()
         figures = self._figures(phase)
         self.outcome.evaluations.append({"step": step, "phase": phase.name, **figures, **metrics})

@@ -31,6 +31,7 @@ from theseus_plugin.training.loop import Loop
 from theseus_plugin.training.precision import resolve_precision
 from theseus_plugin.training.progress import training_console
 from theseus_plugin.training.rounding import name_precision, precisions_of
+from theseus_plugin.training.sharding import is_split
 from theseus_plugin.training.state import Outcome, put_weights
 from theseus_plugin.validation import flattened
 
@@ -84,11 +85,16 @@ class TrainingRun:
         self._say_truncated()
 
     def load_model(self) -> PreTrainedModel:
-        """The source with the task's head, in fp32, on this process's device; new weights follow the seed."""
+        """The source with the task's head, in fp32; new weights follow the seed.
+
+        It is on this process's device, but where blocks are split: then `Loop.place` brings it there.
+        """
         set_seed(self.config.seed)
         model = load_model(self.source, self.task.auto_class, self.data.head if self.new_head else None)
         self.parameters_before = count_parameters(model)
         self.checkpoints.inputs[f"weights or configuration of {self.source}"] = fingerprints.of_model(model)
+        if is_split(self.config, self.accelerator):
+            return model
         return model.to(self.accelerator.device)
 
     def loop(self) -> Loop:

@@ -9,19 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
+from theseus_plugin.training.config import TrainingConfig
+
+
+def is_split(config: TrainingConfig, accelerator: Accelerator) -> bool:
+    """Whether the blocks of a run are split."""
+    return config.sharding == "blocks" and accelerator.num_processes > 1
+
 
 def shard(blocks: Iterable[nn.Module], accelerator: Accelerator) -> None:
-    """Split the parameters of each block over all processes."""
+    """Split the parameters of each block over all processes. One at a time goes whole to this process's device."""
     mesh = init_device_mesh(accelerator.device.type, (accelerator.num_processes,))
     for block in blocks:
         if not isinstance(block, FSDPModule):
-            fully_shard(block, mesh=mesh)
+            # said, because a block that is no part of another stays whole otherwise once it has run
+            fully_shard(block, mesh=mesh, reshard_after_forward=True)
             assert isinstance(block, FSDPModule)
             # plain sums: Stepper has weighed the labels of a step before
             block.set_gradient_divide_factor(1.0)
@@ -44,7 +53,8 @@ def whole(tensor: Tensor) -> Tensor:
 
 
 def put(target: Tensor, value: Tensor) -> None:
-    """Copy a whole tensor, the same on every process, into one that may be split."""
+    """Copy a whole tensor into one that may be split: the first process's, which alone need have the numbers then."""
     if isinstance(target, DTensor):
-        value = distribute_tensor(value.to(target.device), target.device_mesh, target.placements)
+        here = torch.empty_like(value, device=target.device) if value.is_meta else value.to(target.device)
+        value = distribute_tensor(here.to(target.dtype), target.device_mesh, target.placements)
     target.copy_(value)
