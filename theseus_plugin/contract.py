@@ -76,7 +76,10 @@ class TaskData:
 
     splits: Mapping[str, Sequence[Features]]
     """Examples by split, `train` and `validation`; only the splits asked for. A split may make its examples when they
-    are asked for, as images are. A split may have `set_epoch(epoch)`; the loop calls it before each epoch."""
+    are asked for, as images are. A split may have `set_epoch(epoch)`; the loop, and nobody else, calls it before each
+    epoch and when it resumes a run. What an example is then depends on the epoch and its number alone. A split that
+    makes its examples may have `fingerprint()`, a text that changes with them: a run is only resumed on what it was
+    begun on."""
     collate: Callable[[Sequence[Features]], dict[str, np.ndarray]]
     """Pads examples to the longest among them and stacks them: arrays of shape (batch, length), `labels` too."""
     score: Callable[[np.ndarray, np.ndarray], dict[str, float]]

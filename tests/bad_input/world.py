@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 TRAINING = {"epochs": 1, "batch_size": 8, "precision": "fp32", "learning_rate": 1e-3}
+CHECKPOINTED = {**TRAINING, "checkpoint_steps": 1, "eval_steps": 4}
 
 
 def build(assets: Path) -> None:
-    """Make the assets: a fitted predecessor of six blocks with its record, its export, and the files it learnt from."""
+    """Make the assets: a fitted predecessor of six blocks with its record, its export, the files it learnt from, and
+    the checkpoints of a `compress` that was interrupted.
+    """
     from tests.conftest import write_reviews
     from tests.tiny import save_tiny
     from theseus_plugin import export, fit
@@ -25,6 +29,25 @@ def build(assets: Path) -> None:
     world = World(assets, assets)
     fit(world.content())
     export(str(assets / "predecessor"), str(assets / "onnx"))
+    _interrupt(world)
+
+
+def _interrupt(world: World) -> None:
+    """Leave `successor.checkpoints` in the assets: of the good recipe with `CHECKPOINTED`, before its fourth step."""
+    from theseus_plugin import compress
+    from theseus_plugin.training import loop
+
+    step = loop._Run._step
+
+    def until_the_fourth(run: Any, phase: Any) -> None:
+        if run.position.step == 3:
+            raise InterruptedError
+        step(run, phase)
+
+    loop._Run._step = until_the_fourth  # type: ignore[method-assign]
+    with suppress(InterruptedError):
+        compress(world.content(method={"training": CHECKPOINTED}))
+    loop._Run._step = step  # type: ignore[method-assign]
 
 
 @dataclass(frozen=True)

@@ -360,3 +360,90 @@ def test_reduced_rows_of_both_processes_are_scored_as_of_one(tmp_path: Path, rev
         stdout = run(*start, "-m", "theseus_plugin", "compress", str(tmp_path / f"{name}.yaml"), "--json")
         before.append(json.loads(stdout)["before"])
     assert before[0] == pytest.approx(before[1], rel=1e-6)
+
+
+def test_a_process_whose_batch_has_no_label_weighs_nothing(tmp_path: Path) -> None:
+    """Its pass still runs, so that all have the same gradients to sum; the weights are those of one process."""
+    model = save_tiny(
+        tmp_path / "model", head=False, layers=2, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0
+    )
+    words = [["\u200b"], ["the", "film"], ["\u200b"], ["a", "dull", "movie"], ["\u200b"], ["\u200b"]]
+    rows = [{"words": row, "tags": ["B-FILM" if word in ("film", "movie") else "O" for word in row]} for row in words]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
+    task = {"name": "token-classification", **dict.fromkeys(("train", "validation"), str(tmp_path / "rows.jsonl"))}
+    for name, start, batch_size in (("one", [sys.executable], 2), ("two", TWO_RANKS, 1)):
+        training = {"epochs": 1, "batch_size": batch_size, "eval_steps": 3, "learning_rate": 1e-3, "precision": "fp32"}
+        recipe = {"model": str(model), "predecessor": str(tmp_path / name), "task": task, "fit": training}
+        (tmp_path / f"{name}.yaml").write_text(json.dumps(recipe))
+        run(*start, "-m", "theseus_plugin", "fit", str(tmp_path / f"{name}.yaml"))
+    one, two = (load_file(tmp_path / name / "model.safetensors") for name in ("one", "two"))
+    for name, weight in one.items():
+        if not name.endswith("key.bias"):
+            np.testing.assert_allclose(two[name], weight, atol=1e-5, err_msg=name)
+
+
+HOLDING = """
+import gc, json, os, sys
+import torch
+from torch.distributed.tensor import DTensor
+from theseus_plugin import compress, load_recipe
+from theseus_plugin.training import stepping
+
+counted = []
+
+def held():
+    gc.collect()
+    tensors = [thing for thing in gc.get_objects() if isinstance(thing, torch.Tensor)]
+    tensors += [tensor.grad for tensor in tensors if tensor.is_leaf and tensor.grad is not None]
+    parts = [tensor._local_tensor if isinstance(tensor, DTensor) else tensor for tensor in tensors]
+    storages = [part.untyped_storage() for part in parts if part.device.type == "cpu"]
+    return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
+
+answerable = stepping.answerable
+
+def between_passes(batch, count):
+    counted.append(held())
+    return answerable(batch, count)
+
+stepping.answerable = between_passes
+found = {}
+for name in ("theseus", "kd", "tinybert"):
+    for sharding in ("none", "blocks"):
+        counted.clear()
+        place = os.path.join(sys.argv[2], f"{name}-{sharding}")
+        more = ["method.logits_share=0.5"] if name == "theseus" else []
+        chosen = [f"method.name={name}", f"successor={place}", f"method.training.sharding={sharding}", *more]
+        result = compress(load_recipe(sys.argv[1], chosen))
+        found[f"{name}-{sharding}"] = {"held": list(counted), "result": result}
+if os.environ["RANK"] == "1":
+    with open(os.path.join(sys.argv[2], "found.json"), "w") as file:
+        json.dump(found, file)
+"""
+
+
+def test_between_passes_a_process_holds_its_part_of_every_block(tmp_path: Path, reviews: dict[str, Any]) -> None:
+    """Of predecessor, successor and teacher, with gradients and moments; the weights are those of whole blocks."""
+    still = save_tiny(
+        tmp_path / "model", layers=4, hidden_size=64, intermediate_size=512, hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+    )  # fmt: skip
+    training = {"max_steps": 6, "batch_size": 4, "eval_steps": 6, "checkpoint_steps": 6, "learning_rate": 5e-4,
+                "precision": "fp32", "gradient_accumulation": 2}  # fmt: skip
+    recipe = {
+        "predecessor": str(still),
+        "task": reviews,
+        "method": {"name": "theseus", "successor_blocks": 2, "training": training},
+    }
+    (tmp_path / "recipe.json").write_text(json.dumps(recipe))
+    (tmp_path / "worker.py").write_text(HOLDING)
+    run(*TWO_RANKS, str(tmp_path / "worker.py"), str(tmp_path / "recipe.json"), str(tmp_path))
+    found = json.loads((tmp_path / "found.json").read_text())
+    for name in ("theseus", "kd", "tinybert"):
+        whole, split = (found[f"{name}-{sharding}"] for sharding in ("none", "blocks"))
+        assert len(whole["held"]) == len(split["held"]) == 12
+        shares = [part / all_ for part, all_ in zip(split["held"], whole["held"], strict=True)]
+        assert max(shares) < 0.6, (name, shares)
+        assert split["result"]["before"] == whole["result"]["before"]
+        one, two = (load_file(Path(run_["result"]["output"]) / "model.safetensors") for run_ in (whole, split))
+        apart = {weight: np.abs(two[weight] - one[weight]).max() for weight in one if not weight.endswith("key.bias")}
+        assert {weight: distance for weight, distance in apart.items() if distance > 1e-5} == {}

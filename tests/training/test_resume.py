@@ -211,7 +211,7 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(
 ) -> None:
     killed("step", 14)
     newest = Path(f"{recipe['successor']}.checkpoints") / "step-12"
-    file = newest / ("manifest.json" if damage == "manifest" else "optimizer.bin")
+    file = newest / ("manifest.json" if damage == "manifest" else "optimizer-0.safetensors")
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1 if damage == "flip" else 0
     if damage == "remove":

@@ -51,6 +51,10 @@ class LogitsPhase(Phase):
         super().__init__(name, pair.student, steps)
         self.imitation = pair.imitation(temperature, teacher_share)
 
+    def asked(self) -> list[PreTrainedModel]:
+        """The teacher."""
+        return [self.imitation.model]
+
     def loss(self, batch: Mapping[str, Tensor]) -> Tensor:
         """The weighted mean of both losses."""
         return self.imitation.loss(self.model(**batch), self.imitation.ask(batch), batch["labels"])
@@ -84,6 +88,10 @@ class IntermediatePhase(Phase):
         self.teacher = pair.teacher
         self.students, self.teachers = pair.blocks()
         self.followed = last_blocks(pair.plans[0])
+
+    def asked(self) -> list[PreTrainedModel]:
+        """The teacher."""
+        return [self.teacher]
 
     def loss(self, batch: Mapping[str, Tensor]) -> Tensor:
         """The sum of the three."""

@@ -28,7 +28,6 @@ def compress(name: str, predecessor: str, successor: str, task: Task, config: Ba
     check_shape(predecessor, task.auto_class, config)
     run = TrainingRun(name, predecessor, successor, task, {"method": method}, config.training)
     teacher = run.load_model()
-    before = run.evaluate(teacher)
     plans = plan_stacks(teacher, config)
     for note in notes(plans):
         run.console.print(note, markup=False)
@@ -38,5 +37,8 @@ def compress(name: str, predecessor: str, successor: str, task: Task, config: Ba
     pair = Pair(student, teacher, plans, shifted=task.auto_class == "AutoModelForCausalLM")
 
     loop = run.loop()
-    outcome = loop.run(phases(pair, loop.steps), student.parameters)
+    chosen = phases(pair, loop.steps)
+    loop.place(chosen, teacher)
+    before = run.evaluate(teacher)
+    outcome = loop.run(chosen, student.parameters)
     return run.publish(student, outcome, before, {"partition": partition_of(plans), "kinds": kinds_of(plans)})

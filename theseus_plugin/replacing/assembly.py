@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +46,17 @@ class Assembly:
             for plan in self.plans
             for part in plan.parts
         ]
+
+    @contextmanager
+    def nothing_replaced(self) -> Iterator[None]:
+        """Within the block the predecessor in eval mode is what it was before there were slots."""
+        for module in self.modules:
+            module.in_eval = False
+        try:
+            yield
+        finally:
+            for module in self.modules:
+                module.in_eval = True
 
     def drop_predecessor(self) -> None:
         """Let go of the predecessor's blocks."""

@@ -21,6 +21,10 @@ class _ImitatingPhase(Phase):
 
     imitation: Imitation | None
 
+    def asked(self) -> list[PreTrainedModel]:
+        """The copy of the predecessor that is imitated, if one is."""
+        return [] if self.imitation is None else [self.imitation.model]
+
     def loss(self, batch: Mapping[str, Tensor]) -> Tensor:
         """See `Phase.loss`."""
         if self.imitation is None:

@@ -31,18 +31,20 @@ def compress(predecessor: str, successor: str, task: Task, config: TheseusConfig
     check_shape(predecessor, task.auto_class, config, config.modules)
     run = TrainingRun("theseus", predecessor, successor, task, {"method": method}, config.training)
     model = run.load_model()
-    before = run.evaluate(model)
     imitation = _imitation(model, task, config)
     assembly = assemble(model, config)
     for note in notes(assembly.plans):
         run.console.print(note, markup=False)
-    if run.accelerator.mixed_precision == "bf16" and _only_trains(config):
-        cast_frozen(assembly, torch.bfloat16)
 
     loop = run.loop()
     steps = replacing_steps(config.schedule, loop.steps)
     replacing = ReplacingPhase(assembly, config, steps, loop.steps, imitation)
     following = SuccessorPhase(assembly, config, loop.steps - steps, imitation)
+    loop.place([replacing, following])
+    with assembly.nothing_replaced():
+        before = run.evaluate(model)
+    if run.accelerator.mixed_precision == "bf16" and _only_trains(config):
+        cast_frozen(assembly, torch.bfloat16)
     outcome = loop.run([replacing, following], lambda: _trained(assembly, config))
 
     details = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from theseus_plugin.tasks.reading import Rows
 
 _WHITE = 65535
 """Of 16 bits."""
+_FILES_READ = 1000
+"""Files whose content tells a set of images from another, about."""
 
 
 class Images(Lazy):
@@ -43,6 +46,21 @@ class Images(Lazy):
 
     def __len__(self) -> int:
         return len(self._labels)
+
+    def fingerprint(self) -> str:
+        """Of labels and images; nothing is decoded. Of files it takes all names and sizes, and the content of some."""
+        digest = hashlib.sha256(str(list(self._labels)).encode())
+        stored = self._images.cast_column(self._column, datasets.Image(decode=False))
+        for at, row in enumerate(stored):
+            image = row[self._column] or {}
+            digest.update(image.get("bytes") or b"-")
+            file = Path(image.get("path") or "")
+            digest.update(file.name.encode())
+            if not image.get("bytes") and file.is_file():
+                digest.update(str(file.stat().st_size).encode())
+                if at % (1 + len(stored) // _FILES_READ) == 0:
+                    digest.update(file.read_bytes())
+        return digest.hexdigest()
 
     def make(self, at: int) -> Features:
         """The image of number `at`, decoded and processed."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import Accelerator, skip_first_batches
 
 from theseus_plugin.contract import IGNORED, TaskData
+from theseus_plugin.errors import UserError
 from theseus_plugin.training.batching import training_loader
 from theseus_plugin.training.config import TrainingConfig
 
@@ -39,8 +41,6 @@ class BatchStream:
         """Go on after `taken` batches of `epoch`, without reading them."""
         self.epoch, self.taken = epoch, taken
         self._batches = self._one_epoch(taken)
-        if taken == len(self):
-            self._next_epoch()
 
     def take(self, count: int) -> list[Batch]:
         """The next batches."""
@@ -64,10 +64,47 @@ class BatchStream:
         self._sampler.epoch = self.epoch
         if hasattr(self._examples, "set_epoch"):
             self._examples.set_epoch(self.epoch)
+        if skip == len(self):  # the next epoch begins when its first batch is asked for, as in a run that went on
+            return iter(())
         loader: Any = skip_first_batches(self._loader, skip) if skip else self._loader
         return iter(loader)
 
 
+def answerable(batch: Batch, count: torch.Tensor) -> Batch:
+    """The batch for a loss that is to weigh nothing where `count`, of its labels that count, is 0.
+
+    The mean over no label is NaN, also times 0. Leaving the pass out would leave this process without the gradients
+    that the others sum. So every label becomes class 0, which any head has.
+    """
+    labels = batch["labels"]
+    return {**batch, "labels": torch.where(count > 0, labels, torch.zeros_like(labels))}
+
+
 def labelled(batch: Batch) -> torch.Tensor:
-    """How many of a batch's labels count in its loss, which is their mean; a scalar on the device."""
-    return (batch["labels"] != IGNORED).sum()
+    """How many of a batch's labels count in its loss, which is their mean; a scalar on the device.
+
+    Labels that are no classes all count: -100 is a target as any other.
+    """
+    labels = batch["labels"]
+    if labels.is_floating_point():
+        return torch.tensor(labels.numel(), device=labels.device)
+    return (labels != IGNORED).sum()
+
+
+def refuse_unlabelled(data: TaskData) -> None:
+    """See that every split has a label that counts. The first example that has one is the last that is looked at.
+
+    Raises:
+        UserError: a split has none, so there would be nothing to train on or to score.
+    """
+    for split, examples in data.splits.items():
+        if not any(_counts(example["labels"]) for example in examples):
+            raise UserError(
+                f"{split}: none of its {len(examples):,} examples has a label that counts (all are {IGNORED}, as where"
+                " the tokenizer gives no token for any word): check its texts and labels"
+            )
+
+
+def _counts(labels: Any) -> bool:
+    values = np.asarray(labels)
+    return bool(values.size) and (values.dtype.kind == "f" or bool((values != IGNORED).any()))

@@ -54,13 +54,17 @@ def training_loader(
 ) -> tuple[DataLoader[Features], SimilarLengthBatches]:
     """Loader of the training split, and its sampler, whose `epoch` decides the order.
 
+    The loader sees the examples without their `set_epoch`: Accelerate would call it with a count of its own, which
+    starts at 0 again in a resumed run.
+
     A loader draws a seed whenever it starts over. From a generator of its own: else a resumed run, which starts over at
     another time, would have other dropout.
     """
     examples = data.splits["train"]
     sampler = SimilarLengthBatches(lengths(examples), batch_size, processes, seed)
+    without_hooks: Subset[Features] = Subset(examples, range(len(examples)))  # type: ignore[arg-type]
     loader: DataLoader[Features] = DataLoader(
-        examples,  # type: ignore[arg-type]
+        without_hooks,
         batch_sampler=sampler,
         collate_fn=_tensors(data),
         generator=torch.Generator(),

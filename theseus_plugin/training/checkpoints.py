@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,6 +22,10 @@ from theseus_plugin.validation import flattened
 KEPT = 2
 """How many of them stand at once: the newest, and the one before in case the newest is damaged."""
 _MANIFEST = "manifest.json"
+_FORMAT = 2
+"""Of what a checkpoint's files hold; one of another format is of another version of this package."""
+_ALWAYS = {"model.safetensors", "best.safetensors", "state.json"}
+"""Files that no checkpoint is without."""
 _FREE = {"resume", "checkpoint_steps", "trackers", "tracker_folder"}
 """Options that may change when a run is resumed."""
 
@@ -32,19 +38,29 @@ class Checkpoints:
         recipe: what the run was asked for; a run of another recipe cannot be continued.
         accelerator: of the run; all of its processes write, the first one decides.
         console: where to say what happened.
+
+    Attributes:
+        inputs: hashes of what the run reads, by what a message calls it; a run on other inputs cannot be continued.
+
+    Raises:
+        UserError: something that is no folder stands where they would be.
     """
 
     def __init__(self, output: str, recipe: dict[str, Any], accelerator: Accelerator, console: Console) -> None:
         target = Path(output)
         self.folder = target.with_name(f"{target.name}.checkpoints")
         self._recipe = {**recipe, "processes": accelerator.num_processes}
+        self.inputs: dict[str, str] = {}
         self._accelerator = accelerator
         self.console = console
+        if os.path.lexists(self.folder) and not self.folder.is_dir():
+            raise UserError(f"{self.folder} is no folder, and checkpoints of this run go there: move it away")
 
     def existing(self) -> list[Path]:
         """Complete checkpoints, the newest first."""
-        found = self.folder.glob("step-*") if self.folder.is_dir() else ()
-        return sorted(found, key=lambda path: -int(path.name.removeprefix("step-")))
+        found = self.folder.iterdir() if self.folder.is_dir() else ()
+        steps = [path for path in found if re.fullmatch("step-[0-9]+", path.name) and path.is_dir()]
+        return sorted(steps, key=lambda path: -int(path.name.removeprefix("step-")))
 
     def refuse_existing(self) -> None:
         """Say before any work starts that an interrupted run stands there.
@@ -66,14 +82,21 @@ class Checkpoints:
         """The newest checkpoint that is whole; None: there is none. Damaged ones are named on the console.
 
         Raises:
-            UserError: it is of another recipe.
+            UserError: it is of another recipe, of other inputs, or of another version of this package.
         """
         for folder in self.existing():
-            damage = _damage(folder)
-            if damage is None:
-                self._refuse_other_recipe(read_json(folder / _MANIFEST)["recipe"])
+            manifest = _manifest(folder)
+            damage = f"{_MANIFEST} cannot be read" if manifest is None else _damage(folder, manifest["files"])
+            if manifest is not None and damage is None:
+                if manifest.get("format") != _FORMAT:
+                    raise UserError(
+                        f"{folder} was written by another version of theseus-plugin: continue with that one, or remove"
+                        f" {self.folder} to start anew"
+                    )
+                self._refuse_other_recipe(manifest["recipe"])
+                self._refuse_other_inputs(manifest.get("inputs"))
                 return folder
-            self.console.print(f"checkpoint {folder} is damaged ({damage}): taking the one before")
+            self.console.print(f"checkpoint {folder} is damaged ({damage}): taking the one before", markup=False)
         return None
 
     def save(self, step: int, write: Callable[[Path], None]) -> bool:
@@ -117,7 +140,8 @@ class Checkpoints:
 
     def _complete(self, partial: Path, step: int) -> None:
         hashes = {path.name: sha256(path) for path in sorted(partial.iterdir())}
-        write_json(partial / _MANIFEST, {"step": step, "recipe": self._recipe, "files": hashes})
+        content = {"format": _FORMAT, "step": step, "recipe": self._recipe, "inputs": self.inputs, "files": hashes}
+        write_json(partial / _MANIFEST, content)
         target = self.folder / f"step-{step}"
         shutil.rmtree(target, ignore_errors=True)
         partial.rename(target)
@@ -134,12 +158,30 @@ class Checkpoints:
                 " anew"
             )
 
+    def _refuse_other_inputs(self, inputs: Any) -> None:
+        before = inputs if isinstance(inputs, dict) else {}
+        changed = [what for what, now in self.inputs.items() if before.get(what) != now]
+        if changed:
+            raise UserError(
+                f"{self.folder} was begun on other inputs, these have changed since: {', '.join(changed)}; continue"
+                " with what it was begun on, or remove the folder to start anew"
+            )
 
-def _damage(folder: Path) -> str | None:
+
+def _manifest(folder: Path) -> dict[str, Any] | None:
+    """What a checkpoint says of itself; None: nothing that can be read."""
     try:
-        files = read_json(folder / _MANIFEST)["files"]
-    except (UserError, KeyError, TypeError):
-        return f"{_MANIFEST} cannot be read"
+        content = read_json(folder / _MANIFEST)
+    except (UserError, OSError, RecursionError):
+        return None
+    if not isinstance(content, dict) or not all(isinstance(content.get(key), dict) for key in ("recipe", "files")):
+        return None
+    files = content["files"]
+    named = all(Path(name).name == name and isinstance(value, str) for name, value in files.items())
+    return content if named and files.keys() >= _ALWAYS else None
+
+
+def _damage(folder: Path, files: dict[str, str]) -> str | None:
     for name, expected in files.items():
         try:
             if sha256(folder / name) != expected:

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from theseus_plugin.errors import UserError
-from theseus_plugin.training.launch import Sharding, launched_sharding
+from theseus_plugin.training.launch import Sharding, launched_accumulation, launched_sharding
 from theseus_plugin.validation import MOST_STEPS, Count, Options, Seed, Steps
 
 
@@ -17,7 +17,10 @@ class TrainingConfig(Options):
     epochs: float = Field(3.0, gt=0, le=1_000_000, description="Passes over the training set")
     max_steps: Steps | None = Field(None, description="Optimizer steps in all; replaces epochs")
     batch_size: Count = Field(32, description="Examples per forward pass and process")
-    gradient_accumulation: Count = Field(1, description="Forward passes per optimizer step")
+    gradient_accumulation: Count = Field(
+        default_factory=launched_accumulation,
+        description="Forward passes per optimizer step; default: the launcher's gradient_accumulation_steps, else 1",
+    )
     eval_batch_size: Count = Field(64, description="Examples per forward pass and process when evaluating")
     eval_steps: Count | None = Field(
         None, description="Optimizer steps between evaluations; default: ten evaluations in all"
@@ -38,7 +41,9 @@ class TrainingConfig(Options):
     weight_decay: float = Field(0.01, ge=0, description="Of AdamW; none on biases and normalisation weights")
     max_grad_norm: float | None = Field(1.0, gt=0, description="Clip the global gradient norm; null: no clipping")
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="auto: bf16 autocast where the hardware is faster in it, else fp32"
+        "auto",
+        description="auto: the launcher's mixed_precision, else bf16 autocast where the hardware is faster in it, else"
+        " fp32",
     )
     seed: Seed = Field(42, description="Of new weights, dropout, data order and replacing draws")
     sharding: Sharding = Field(

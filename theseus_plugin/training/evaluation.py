@@ -16,7 +16,7 @@ def evaluate(model: nn.Module, data: TaskData, accelerator: Accelerator, batch_s
     loader = accelerator.prepare_data_loader(evaluation_loader(data, "validation", batch_size))
     model.eval()
     logits, labels = [], []
-    with torch.inference_mode():
+    with torch.no_grad():  # not inference mode: what a split block is gathered into then could not be used in training
         for batch in loader:
             answer = batch.pop("labels")
             given = model(**batch).logits.float()

@@ -18,6 +18,7 @@ from transformers import PreTrainedModel
 
 from theseus_plugin.contract import TaskData
 from theseus_plugin.errors import Interrupted
+from theseus_plugin.surgery.stack import find_stacks
 from theseus_plugin.training.batches import BatchStream
 from theseus_plugin.training.checkpoints import Checkpoints
 from theseus_plugin.training.config import TrainingConfig
@@ -29,8 +30,8 @@ from theseus_plugin.training.optimisation import build_lr_schedule, build_optimi
 from theseus_plugin.training.phase import Phase
 from theseus_plugin.training.progress import TrainingProgress
 from theseus_plugin.training.settings import trainable_settings
-from theseus_plugin.training.sharding import load_optimizer, save_optimizer, shard
-from theseus_plugin.training.state import Outcome, Position, copied, load, save, weights_of
+from theseus_plugin.training.sharding import is_split, shard
+from theseus_plugin.training.state import Outcome, Position, load, save, strange_in_words, weights_of
 from theseus_plugin.training.stepping import Passed, Stepper
 
 _READ_EVERY = 10
@@ -54,7 +55,21 @@ class Loop:
         steps_per_epoch = math.ceil(len(self.batches) / config.gradient_accumulation)
         self.steps = config.steps(steps_per_epoch)
         self.eval_steps = config.eval_steps or math.ceil(self.steps / 10)
-        self.sharded = config.sharding == "blocks" and accelerator.num_processes > 1
+        self.sharded = is_split(config, accelerator)
+
+    def place(self, phases: Sequence[Phase], *more: PreTrainedModel) -> None:
+        """Bring the models of all phases, and `more`, to this process's device.
+
+        Where `sharding` says so their blocks are split, one after the other, so that a whole model is never there.
+        Called before anything runs; what is there already stays.
+        """
+        asked = [model for phase in phases for model in phase.asked()] + list(more)
+        if self.sharded:
+            own = (block for phase in phases for block in phase.blocks())
+            frozen = (block for model in asked for stack in find_stacks(model) for block in stack.blocks(model))
+            shard((*own, *frozen), self.accelerator)
+        for model in (*(model for phase in phases for model in (phase.model, phase.outcome)), *asked):
+            model.to(self.accelerator.device)
 
     def run(self, phases: Sequence[Phase], parameters: Callable[[], Iterable[nn.Parameter]]) -> Outcome:
         """Train, from the last checkpoint where the run is to be resumed and there is one.
@@ -69,8 +84,7 @@ class Loop:
             ProcessLost: another process of the run died.
         """
         set_seed(self.config.seed, device_specific=True)
-        if self.sharded:
-            shard((block for phase in phases for block in phase.blocks()), self.accelerator)
+        self.place(phases)
         optimizer: Any = build_optimizer(parameters(), self.config)
         lr_schedule = build_lr_schedule(optimizer, self.config, [phase.steps for phase in phases])
         if not self.sharded:  # Accelerate would write one process's part only
@@ -128,22 +142,28 @@ class _Run:
         if folder is None:
             self.progress.say("no checkpoint to resume from: starting at the first step")
             return
-        # the result of every phase has the same parameters: which phase is asked for it does not matter
-        self.position, self.outcome, more = load(folder, self.phases[-1].outcome)
-        for phase, state in zip(self.phases, more["phases"], strict=True):
-            phase.restore(state)
-        self.stepper.lr_schedule.load_state_dict(more["lr_schedule"])
-        self.loss = math.nan if more["loss"] is None else more["loss"]
-        self.losses = [torch.tensor(loss, device=self.accelerator.device) for loss in more["unread"]]
-        self.loop.batches.start_at(**more["data"])
-        self.accelerator.load_state(str(folder))
-        if self.loop.sharded:
-            load_optimizer(self.stepper.optimizer, folder, self.accelerator.process_index)
+        with strange_in_words(folder):
+            self._take_up(folder)
         self.saved = self.position.step
         self.outcome.resumed_at.append(self.position.step)
         steps = sum(phase["seconds"] for phase in self.outcome.phases)
         self.outcome.seconds_before = steps + self.outcome.evaluation_seconds
         self.progress.say(f"resuming after step {self.position.step}, from {folder}")
+
+    def _take_up(self, folder: Path) -> None:
+        # the result of every phase has the same parameters: which phase is asked for it does not matter
+        self.position, self.outcome, more = load(
+            folder, self.accelerator, self.phases[-1].outcome, self.stepper.optimizer
+        )
+        if self.position.step > self.loop.steps:
+            raise ValueError(f"it is at step {self.position.step} of {self.loop.steps}")
+        for phase, state in zip(self.phases, more["phases"], strict=True):
+            phase.restore(state)
+        self.stepper.lr_schedule.load_state_dict(more["lr_schedule"])
+        self.loss = math.nan if more["loss"] is None else more["loss"]
+        unread = (math.nan if loss is None else loss for loss in more["unread"])
+        self.losses = [torch.tensor(loss, device=self.accelerator.device) for loss in unread]
+        self.loop.batches.start_at(**more["data"])
 
     def where_it_stands(self) -> str:
         """The last good checkpoint, for a message that ends the run."""
@@ -169,7 +189,7 @@ class _Run:
         batches = self.loop.batches.take(self.config.gradient_accumulation)
         asked = self.interrupts.received is not None
         passed = self.stepper.passes(phase, batches, self.position.step, self.position.micro_step, asked)
-        self.losses.append(passed.loss)
+        self.losses.append(torch.where(passed.labels > 0, passed.loss, math.nan))
         if self.on_cpu:
             self._check(passed)
         self.stepper.update(phase)
@@ -209,14 +229,19 @@ class _Run:
 
     def _report(self, phase: Phase) -> None:
         if self.losses:
-            self.loss = torch.stack(self.losses).mean().item()
+            mean = torch.stack(self.losses).nanmean().item()  # steps without a label have none
+            self.loss = self.loss if math.isnan(mean) else mean
             self.losses.clear()
         metric = self.loop.data.metric
         best = {metric: self.outcome.best[metric]} if self.outcome.best else {}
-        figures = {**phase.figures(), "loss": self.loss, **best}
+        figures = {**self._figures(phase), **best}
         self.progress.update(phase.name, self.position.step, figures)
         rate = float(self.stepper.lr_schedule.get_last_lr()[0])
         self.accelerator.log({**figures, "learning_rate": rate}, step=self.position.step)
+
+    def _figures(self, phase: Phase) -> dict[str, float]:
+        """The phase's own and the loss, once there was a label."""
+        return {**phase.figures(), **({} if math.isnan(self.loss) else {"loss": self.loss})}
 
     def _evaluate(self, phase: Phase) -> None:
         self._read_clock()
@@ -225,9 +250,9 @@ class _Run:
         best = not self.outcome.best or self.loop.data.better(metrics[metric], self.outcome.best[metric])
         if best:
             self.outcome.best_step, self.outcome.best = step, metrics
-            self.outcome.weights = copied(weights_of(phase.outcome))
+            self.outcome.weights = weights_of(phase.outcome, self.accelerator.is_main_process)
         phase.model.train()
-        figures = {**phase.figures(), "loss": self.loss}
+        figures = self._figures(phase)
         self.outcome.evaluations.append({"step": step, "phase": phase.name, **figures, **metrics})
         self.progress.evaluated(phase.name, step, {**figures, **metrics}, best)
         self.accelerator.log({f"validation/{name}": value for name, value in metrics.items()}, step=step)
@@ -243,15 +268,14 @@ class _Run:
         more = {
             "phases": [one.state() for one in self.phases],
             "lr_schedule": self.stepper.lr_schedule.state_dict(),
-            "loss": self.loss if math.isfinite(self.loss) else None,  # not read yet
-            "unread": [loss.item() for loss in self.losses],
+            "loss": None if math.isnan(self.loss) else self.loss,  # not read yet
+            "unread": [None if math.isnan(loss) else loss for loss in (one.item() for one in self.losses)],
             "data": {"epoch": self.loop.batches.epoch, "taken": self.loop.batches.taken},
         }
 
         def write(folder: Path) -> None:
-            save(folder, self.accelerator, phase.outcome, self.position, self.outcome, more)
-            if self.loop.sharded:
-                save_optimizer(self.stepper.optimizer, folder, self.accelerator.process_index)
+            optimizer = self.stepper.optimizer
+            save(folder, self.accelerator, phase.outcome, optimizer, self.position, self.outcome, more)
 
         if self.loop.checkpoints.save(self.position.step, write):
             self.saved = self.position.step

@@ -38,6 +38,10 @@ class Phase:
         """
         return [block for stack in find_stacks(self.model) for block in stack.blocks(self.model)]
 
+    def asked(self) -> list[PreTrainedModel]:
+        """Frozen models that this phase asks, such as a teacher; their blocks are split as those of `model` are."""
+        return []
+
     def start(self) -> None:
         """Called once before the first step, also when a resumed run starts in the middle of this phase."""
 

@@ -9,19 +9,25 @@ from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 
 from theseus_plugin.training.config import TrainingConfig
+from theseus_plugin.training.launch import launched_precision
 
 WORTH = 0.8
 """Of its time in fp32, what a matrix product may take in bf16 for autocast, which also has to cast, to be worth it."""
 
 
 def resolve_precision(config: TrainingConfig, device: torch.device) -> str:
-    """`fp32` or `bf16`; `auto` is bf16 where `device` is faster in it, the same for all processes.
+    """`fp32` or `bf16`; `auto` is bf16 where launched so or `device` is faster in it; the same in all processes.
 
     A CPU's flags do not tell: some that have AVX-512's bf16 but no AMX take longer in it than in fp32. So a CPU is
     timed, by the first process alone, for less than a fifth of a second.
+
+    Raises:
+        UserError: `auto`, launched with a precision that the loop does not train in.
     """
     if config.precision != "auto":
         return config.precision
+    if launched := launched_precision():
+        return launched
     found = ["bf16" if PartialState().is_main_process and _is_faster_in_bf16(device) else "fp32"]
     return str(broadcast_object_list(found)[0])
 

@@ -11,7 +11,7 @@ import torch
 from accelerate import Accelerator, PartialState
 from accelerate.state import AcceleratorState
 from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
-from accelerate.utils import parse_flag_from_env, set_seed
+from accelerate.utils import GradientAccumulationPlugin, parse_flag_from_env, set_seed
 from transformers import PreTrainedModel
 
 from theseus_plugin.checkpoint import count_parameters, load_model, load_processor
@@ -20,6 +20,8 @@ from theseus_plugin.errors import UserError, did_you_mean
 from theseus_plugin.files import complete_folder, refuse_existing, write_json
 from theseus_plugin.provenance import environment
 from theseus_plugin.quiet import quiet
+from theseus_plugin.training import fingerprints
+from theseus_plugin.training.batches import refuse_unlabelled
 from theseus_plugin.training.card import model_card
 from theseus_plugin.training.checkpoints import Checkpoints
 from theseus_plugin.training.config import TrainingConfig
@@ -29,6 +31,8 @@ from theseus_plugin.training.loop import Loop
 from theseus_plugin.training.precision import resolve_precision
 from theseus_plugin.training.progress import training_console
 from theseus_plugin.training.readback import check_folder
+from theseus_plugin.training.rounding import name_precision, precisions_of
+from theseus_plugin.training.sharding import is_split
 from theseus_plugin.training.state import Outcome, put_weights
 from theseus_plugin.validation import flattened
 
@@ -46,7 +50,8 @@ class TrainingRun:
         new_head: whether the head of `source` is to be trained anew.
 
     Raises:
-        UserError: `output` exists, an unknown or missing tracker, or what the task finds wrong with its data.
+        UserError: `output` exists, an unknown or missing tracker, what the task finds wrong with its data, or a split
+            without any label that counts.
     """
 
     def __init__(
@@ -75,13 +80,22 @@ class TrainingRun:
         self.new_head = new_head
         with self.accelerator.main_process_first():
             self.data = task.load(source, new_head=new_head)
+        refuse_unlabelled(self.data)
+        for split, fingerprint in fingerprints.of_examples(self.data).items():
+            self.checkpoints.inputs[f"the examples of {split}, or what makes them, as the tokenizer"] = fingerprint
         self._say_truncated()
 
     def load_model(self) -> PreTrainedModel:
-        """The source with the task's head, in fp32, on this process's device; new weights follow the seed."""
+        """The source with the task's head, in fp32; new weights follow the seed.
+
+        It is on this process's device, but where blocks are split: then `Loop.place` brings it there.
+        """
         set_seed(self.config.seed)
         model = load_model(self.source, self.task.auto_class, self.data.head if self.new_head else None)
         self.parameters_before = count_parameters(model)
+        self.checkpoints.inputs[f"weights or configuration of {self.source}"] = fingerprints.of_model(model)
+        if is_split(self.config, self.accelerator):
+            return model
         return model.to(self.accelerator.device)
 
     def loop(self) -> Loop:
@@ -100,7 +114,8 @@ class TrainingRun:
         details: dict[str, Any] | None = None,
         more_files: Callable[[Path], None] = lambda folder: None,
     ) -> Result:
-        """Put the best weights into `model` and write it: stock checkpoint, tokenizer, model card, `result.json`.
+        """Put the best weights into `model`, rounded to what the source is saved in, and write it: stock checkpoint,
+        tokenizer, model card, `result.json`.
 
         Args:
             model: the stock model that the weights of `outcome` belong to.
@@ -110,10 +125,13 @@ class TrainingRun:
             more_files: writes what else belongs into the folder.
 
         Raises:
-            UserError: the output cannot be written, or stock transformers would not read it back as it was trained;
-                nothing is left of it then.
+            UserError: no evaluation chose any weights, the output cannot be written, or stock transformers would not
+                read it back as it was trained; nothing is left of it then.
         """
-        put_weights(model, outcome.weights)
+        if not outcome.weights:
+            raise UserError(f"{self.output}: this run chose no weights to write, so nothing was written: start it anew")
+        weights = precisions_of(self.source).rounded(outcome.weights)
+        put_weights(model, weights)
         after = self.evaluate(model)
         result = Result(
             kind=self.kind,
@@ -131,7 +149,9 @@ class TrainingRun:
         if self.accelerator.is_main_process:
             with complete_folder(self.output) as folder:
                 with quiet():
-                    model.save_pretrained(folder, state_dict=outcome.weights)
+                    model.save_pretrained(folder, state_dict=dict(weights))
+                name_precision(model.config, weights)  # `save_pretrained` says what the model trained in
+                model.config.save_pretrained(folder)
                 check_folder(folder, model, self.task.auto_class, self.data.head)
                 load_processor(self.source, model).save_pretrained(folder)
                 (folder / "README.md").write_text(model_card(result, model), encoding="utf-8")
@@ -181,7 +201,7 @@ def start_accelerator(config: TrainingConfig, recipe: dict[str, Any]) -> Acceler
         UserError: a tracker that is unknown or not installed, or what `check_launch` refuses.
     """
     _check_trackers(config.trackers)
-    check_launch(config.sharding)
+    check_launch(config)
     AcceleratorState._reset_state()  # an earlier run in this process may have used another precision
     # Accelerate takes the ranks of a CPU run for single processes unless it is told.
     cpu = parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available()
@@ -189,6 +209,8 @@ def start_accelerator(config: TrainingConfig, recipe: dict[str, Any]) -> Acceler
     accelerator = Accelerator(
         cpu=cpu,
         mixed_precision="no" if precision == "fp32" else precision,
+        # else it reads the launcher's number and divides every loss by it; Stepper has weighed the passes
+        gradient_accumulation_plugin=GradientAccumulationPlugin(num_steps=1),
         log_with=list(config.trackers) or None,
         project_dir=config.tracker_folder if config.trackers else None,
     )

@@ -8,8 +8,6 @@ this needs: they make the same draws.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -18,13 +16,21 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
+from theseus_plugin.training.config import TrainingConfig
+
+
+def is_split(config: TrainingConfig, accelerator: Accelerator) -> bool:
+    """Whether the blocks of a run are split."""
+    return config.sharding == "blocks" and accelerator.num_processes > 1
+
 
 def shard(blocks: Iterable[nn.Module], accelerator: Accelerator) -> None:
-    """Split the parameters of each block over all processes."""
+    """Split the parameters of each block over all processes. One at a time goes whole to this process's device."""
     mesh = init_device_mesh(accelerator.device.type, (accelerator.num_processes,))
     for block in blocks:
         if not isinstance(block, FSDPModule):
-            fully_shard(block, mesh=mesh)
+            # said, because a block that is no part of another stays whole otherwise once it has run
+            fully_shard(block, mesh=mesh, reshard_after_forward=True)
             assert isinstance(block, FSDPModule)
             # plain sums: Stepper has weighed the labels of a step before
             block.set_gradient_divide_factor(1.0)
@@ -47,40 +53,8 @@ def whole(tensor: Tensor) -> Tensor:
 
 
 def put(target: Tensor, value: Tensor) -> None:
-    """Copy a whole tensor, the same on every process, into one that may be split."""
+    """Copy a whole tensor into one that may be split: the first process's, which alone need have the numbers then."""
     if isinstance(target, DTensor):
-        value = distribute_tensor(value.to(target.device), target.device_mesh, target.placements)
+        here = torch.empty_like(value, device=target.device) if value.is_meta else value.to(target.device)
+        value = distribute_tensor(here.to(target.dtype), target.device_mesh, target.placements)
     target.copy_(value)
-
-
-def save_optimizer(optimizer: torch.optim.Optimizer, folder: Path, rank: int) -> None:
-    """Write this process's parts of the optimizer's state."""
-    state = optimizer.state_dict()
-    state["state"] = {
-        index: {name: local(value) if isinstance(value, Tensor) else value for name, value in moments.items()}
-        for index, moments in state["state"].items()
-    }
-    torch.save(state, folder / f"optimizer-{rank}.bin")
-
-
-def load_optimizer(optimizer: torch.optim.Optimizer, folder: Path, rank: int) -> None:
-    """Read what `save_optimizer` wrote."""
-    state = torch.load(folder / f"optimizer-{rank}.bin", weights_only=True)
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    for index, moments in state["state"].items():
-        for name, value in moments.items():
-            moments[name] = _like(parameters[index], value)
-    optimizer.load_state_dict(state)
-
-
-def _like(parameter: Tensor, value: Any) -> Any:
-    """A moment split as its parameter is; the count of steps is a scalar that every process has."""
-    if not isinstance(parameter, DTensor) or value.ndim == 0:
-        return value
-    return DTensor.from_local(
-        value,
-        parameter.device_mesh,
-        parameter.placements,
-        shape=parameter.shape,
-        stride=parameter.stride(),
-    )

@@ -10,7 +10,7 @@ from accelerate import Accelerator
 from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler
 
-from theseus_plugin.training.batches import Batch, labelled
+from theseus_plugin.training.batches import Batch, answerable, labelled
 from theseus_plugin.training.gradients import clip, sum_over_processes, with_gradients
 from theseus_plugin.training.phase import Phase
 
@@ -19,17 +19,20 @@ class Passed(NamedTuple):
     """What the passes of a step gave, the same on every process."""
 
     loss: Tensor
-    """Mean over all labels of the step, a scalar on the device."""
+    """Mean over all labels of the step, a scalar on the device; 0 where there is none."""
     norm: Tensor
     """Global norm of the gradients before they were clipped, a scalar on the device."""
     stop: Tensor
     """How many processes were asked to stop."""
+    labels: Tensor
+    """How many labels counted."""
 
 
 class Stepper:
     """Makes optimizer steps of a phase.
 
-    Every label of a step weighs the same, however the step is split into passes and over processes.
+    Every label of a step weighs the same, however the step is split into passes and over processes. A pass without any
+    weighs nothing.
     """
 
     def __init__(
@@ -51,17 +54,19 @@ class Stepper:
             stop: whether this process was asked to stop.
         """
         loss = torch.zeros((), device=self._accelerator.device)
-        for index, (batch, weight) in enumerate(zip(batches, self._weights(batches), strict=True)):
+        counts = torch.stack([labelled(batch) for batch in batches])
+        total = self._total(counts)
+        for index, (batch, count) in enumerate(zip(batches, counts, strict=True)):
             phase.before_forward(step, micro_step + index)
             with self._accelerator.autocast():
-                share = phase.loss(batch).float() * weight
+                share = phase.loss(answerable(batch, count)).float() * (count / total.clamp(min=1))
             self._accelerator.backward(share)
             loss += share.detach()
         parameters = with_gradients(phase.model.parameters())
         shared = torch.stack([loss, torch.full_like(loss, stop)])
         if self._accelerator.num_processes > 1:
             shared = sum_over_processes(parameters, shared)
-        return Passed(shared[0], clip(parameters, self._max_grad_norm), shared[1])
+        return Passed(shared[0], clip(parameters, self._max_grad_norm), shared[1], total)
 
     def update(self, phase: Phase) -> None:
         """Move the weights, then the learning rate."""
@@ -71,10 +76,9 @@ class Stepper:
         # Not the optimizer's zero_grad: a method may let gradients reach parameters that no optimizer holds.
         phase.model.zero_grad(set_to_none=True)
 
-    def _weights(self, batches: Sequence[Batch]) -> Tensor:
-        """Share of each batch in the labels of the step."""
-        counts = torch.stack([labelled(batch) for batch in batches]).float()
+    def _total(self, counts: Tensor) -> Tensor:
+        """Labels of the step, in the passes of all processes."""
         total = counts.sum()
         if self._accelerator.num_processes > 1:
             torch.distributed.all_reduce(total)
-        return counts / total
+        return total

@@ -1,0 +1,116 @@
+"""Stopped in a later epoch and resumed, a run on any task is bit for bit the run that was not stopped."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.numpy import load_file
+
+from tests.families import families, section
+from tests.support_models import sentences
+from tests.tiny import save_decoder, save_tiny, save_vit
+from tests.toy_task import Toy
+from theseus_plugin.contract import Task
+from theseus_plugin.recipe import Recipe
+from theseus_plugin.training import loop
+from theseus_plugin.training.config import TrainingConfig
+from theseus_plugin.training.fit import fit
+
+FILES = ("token-classification", "masked-lm", "text-classification", "text-regression", "causal-lm")
+
+
+class Stopped(Exception):
+    """Ends a run in the middle, as if it had been killed."""
+
+
+def training(**more: Any) -> TrainingConfig:
+    """Five epochs; an evaluation every 4 steps and a checkpoint every 5."""
+    return TrainingConfig(
+        **{"epochs": 5, "batch_size": 8, "eval_steps": 4, "checkpoint_steps": 5, "learning_rate": 2e-3, **more},
+        precision="fp32",
+    )
+
+
+def task(name: str, folder: Path) -> Task:
+    """A task on 24 toy examples, three batches an epoch."""
+    if name == "toy":
+        return Toy()
+    if name == "relations":
+        return Recipe(task=section(families(folder)) | {"negatives": 1, "paths": 1}).create_task()
+    if name == "image-classification":
+        for number in range(48):
+            place = folder / "images" / ("train" if number < 24 else "validation") / str(number % 2) / f"{number}.png"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            grey = np.random.default_rng(number).integers(0, 100, (16, 16)) + 150 * (number % 2)
+            Image.fromarray(grey.astype(np.uint8)).save(place)
+        return Recipe(task={"name": name, "data": str(folder / "images")}).create_task()
+    files = {}
+    for split, part in (("train", sentences(40)[:24]), ("validation", sentences(40)[24:])):
+        rows = []
+        for at, text in enumerate(part):
+            words = text.split()
+            tags = ["B-FILM" if word in ("film", "movie") else "O" for word in words]
+            label: Any = at / 3 if name == "text-regression" else "yes" if "film" in words else "no"
+            rows.append(json.dumps({"text": text, "words": words, "tags": tags, "label": label}))
+        files[split] = str(folder / f"{split}.jsonl")
+        Path(files[split]).write_text("\n".join(rows) + "\n")
+    options = {} if name == "token-classification" else {"text": "text", "max_length": 32}
+    return Recipe(task={"name": name, **files, **options}).create_task()
+
+
+def stopped_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let runs stop before a step from now on."""
+    original = loop._Run._step
+
+    def spied(self: Any, phase: Any) -> None:
+        if self.position.step == step:
+            raise Stopped
+        original(self, phase)
+
+    monkeypatch.setattr(loop._Run, "_step", spied)
+
+
+@pytest.mark.parametrize("step", [9, 13])
+@pytest.mark.parametrize("name", [*FILES, "image-classification", "relations", "toy"])
+def test_stopped_in_a_later_epoch_it_goes_on_as_it_was(
+    name: str, step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before step 9 the third epoch is over, step 13 is in the middle of one; the checkpoints are in the middle."""
+    if name == "image-classification":
+        model = save_vit(tmp_path / "model", hidden_dropout_prob=0.1)
+    elif name == "causal-lm":
+        model = save_decoder(tmp_path / "model", "gpt2", "CausalLM")
+    else:
+        model = save_tiny(tmp_path / "model", head=False, layers=1)
+    chosen = task(name, tmp_path)
+    more = {"epochs": 2, "eval_steps": 7} if name == "relations" else {}
+    whole = fit(str(model), str(tmp_path / "whole"), chosen, training(**more))
+    assert len(whole["training"]["evaluations"]) > 2
+    with monkeypatch.context() as patch:
+        stopped_at(step, patch)
+        with pytest.raises(Stopped):
+            fit(str(model), str(tmp_path / "again"), chosen, training(**more))
+    again = fit(str(model), str(tmp_path / "again"), chosen, training(**more, resume=True))
+    assert again["training"]["resumed_at"] == [step // 5 * 5]
+    assert again["training"]["evaluations"] == whole["training"]["evaluations"]
+    assert again["after"] == whole["after"]
+    ours, theirs = (load_file(tmp_path / run / "model.safetensors") for run in ("again", "whole"))
+    for weight in theirs:
+        np.testing.assert_array_equal(ours[weight], theirs[weight], err_msg=weight)
+
+
+def test_nobody_but_the_loop_tells_a_split_its_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither in training nor in evaluations, nor after a run was resumed."""
+    model, toy = save_tiny(tmp_path / "model", head=False, layers=1), Toy()
+    with monkeypatch.context() as patch:
+        stopped_at(8, patch)
+        with pytest.raises(Stopped):
+            fit(str(model), str(tmp_path / "out"), toy, training())
+    assert [split.told for split in toy.made] == [[0, 1, 2], []]
+    fit(str(model), str(tmp_path / "out"), toy, training(resume=True))
+    assert [split.told for split in toy.made[2:]] == [[1, 2, 3, 4], []]
