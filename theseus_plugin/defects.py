@@ -106,7 +106,7 @@ def _breach_of_result(record: Any) -> str | None:
     figures = {
         **{f"before {name}": value for name, value in record["before"].items()},
         **{f"after {name}": value for name, value in record["after"].items()},
-        **{f"parameters {name}": record["parameters"].get(name) for name in ("before", "after")},
+        **{f"parameters {name}": value for name, value in record["parameters"].items()},
         "training seconds": record["training"].get("seconds"),
     }
     for name, value in figures.items():

@@ -97,5 +97,5 @@ def _number(value: Any, said: str) -> int | float:
 def _text(text: str, said: str) -> str:
     """Without what cannot be written to a file, a lone half of a character, or be in a path, a NUL."""
     if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
-        raise UserError(f"{said}{shown(text)!r} holds a character that is none: remove it")
+        raise UserError(f"{said}{shown(text)!r} holds a null character or half a character: remove it")
     return str.__str__(text)

@@ -40,6 +40,13 @@ def _fit(spoil: Spoil, **task: Any):
     return prepare
 
 
+def _pairs(w: World) -> list[str]:
+    _types(w.copy("pretrained"))
+    file = w.write("pairs.csv", "one,other,label\n" + "good,bad,1\nbad,good,0\n" * 4)
+    task = {"train": file, "validation": file, "text": ["one", "other"]}
+    return ["fit", w.recipe(model="pretrained", predecessor="fitted", task=task)]
+
+
 def _bench(spoil: Spoil):
     def prepare(w: World) -> list[str]:
         folder = w.copy()
@@ -229,7 +236,7 @@ CASES = [
     ),
     Case(
         "fits pairs with types of tokens that the model does not have",
-        _fit(_types, text=["text", "text"]),
+        _pairs,
         ("the type 5", "type_vocab_size is 2"),
     ),
     Case(

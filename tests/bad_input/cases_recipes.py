@@ -163,7 +163,10 @@ TEXTS = {
     "writes a text as a recipe": ("model\n", ("recipe.yaml", "a recipe is a mapping")),
     "writes nothing into a recipe": ("", ("recipe.yaml", "a recipe is a mapping")),
     "writes NUL into a recipe": ("model: a\0b\n", ("recipe.yaml", "not valid YAML")),
-    "writes an escaped NUL into a recipe": ('model: "a\\0b"\n', ("recipe.yaml", "model", "a character that is none")),
+    "writes an escaped NUL into a recipe": (
+        'model: "a\\0b"\n',
+        ("recipe.yaml", "model", "null character"),
+    ),
     "writes a recipe in Latin-1": ("model: é\n".encode("latin-1"), ("recipe.yaml", "not UTF-8")),
     "writes a recipe in UTF-16": ("model: a\n".encode("utf-16"), ("recipe.yaml", "not UTF-8")),
     "writes infinity into a recipe": ("fit: {epochs: .inf}\n", ("recipe.yaml", ".inf is no finite number")),
@@ -178,7 +181,10 @@ JSON = {
     "writes 100,000 levels in JSON": ("[" * 100_000, ("recipe.json", "deeper than 64 levels")),
     "writes 5,000 digits in JSON": ('{"fit": {"seed": ' + "1" * 5000 + "}}", ("recipe.json", "5,000 digits")),
     "writes JSON that does not end": ('{"model": ', ("recipe.json", "not valid JSON")),
-    "writes half a character in JSON": ('{"model": "\\ud800"}', ("recipe.json", "model", "a character that is none")),
+    "writes half a character in JSON": (
+        '{"model": "\\ud800"}',
+        ("recipe.json", "model", "half a character"),
+    ),
     "writes a number beyond floats in JSON": ('{"fit": {"epochs": 1e999}}', ("recipe.json", "fit.epochs")),
 }
 

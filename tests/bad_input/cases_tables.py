@@ -57,7 +57,7 @@ CASES = [
     Case("names a file below a file", lambda w: _named("x/t.csv", lambda _: w.write("x", ""))(w), ("no such file",)),
     Case("gives a file a name too long", _named("x" * 300 + ".csv", lambda _: None), ("cannot be read",)),
     Case("gives a file in the home of nobody", _named("~no-one/t.csv", lambda _: None), ("~no-one/t.csv",)),
-    Case("gives a name with a NUL", _named("t\0.csv", lambda path: None), ("no such file",)),
+    Case("gives a name with a NUL", _named("t\0.csv", lambda path: None), ("null character",)),
     Case("names a file of another kind", file("train.xlsx", "PK"), ("train.xlsx", "unknown kind", ".csv")),
     Case("gives a ZIP archive", file("train.csv.zip", b"PK\x03\x04"), ("train.csv.zip", "unknown kind")),
     Case("renames a spreadsheet to .csv", csv(b"PK\x03\x04\x14\0\x06\0"), ("train.csv", "spreadsheets")),

@@ -154,10 +154,10 @@ def test_nodes_left_out_stay_in_fp32(exported, tmp_path):
 
 def test_half_precision_of_some_nodes_only(exported, tmp_path):
     source = exported / "onnx/model.onnx"
-    names = half.halvable(onnx.load(source).graph)
+    names, floats = half.halvable(onnx.load(source).graph), half.floats(source)
     attention = [name for name in names if "Attention" in name]
-    half.to_fp16(source, tmp_path / "some.onnx", attention)
-    half.to_fp16(source, tmp_path / "all.onnx", names)
+    half.to_fp16(source, tmp_path / "some.onnx", attention, floats)
+    half.to_fp16(source, tmp_path / "all.onnx", names, floats)
     sizes = [file.stat().st_size for file in (tmp_path / "all.onnx", tmp_path / "some.onnx", source)]
     assert sizes == sorted(sizes)
 

@@ -52,7 +52,7 @@ def tune(
     limits = validate(Limits, {"trials": trials, "minutes": minutes}, where="")
     content, recipe = read_recipe(source, overrides), load_recipe(source, overrides)
     successor = Path(recipe.path("successor"))
-    _refuse_output(output, successor)
+    _refuse_output(output, recipe.path("successor"))
     with claimed(successor, output):
         recipe.create_task()
         recipe.create_method()
@@ -66,14 +66,15 @@ def tune(
         return study.publish(content, output)
 
 
-def _refuse_output(output: Path, successor: Path) -> None:
+def _refuse_output(output: Path, given: str) -> None:
     """Say before any trial that the recipe or the successor cannot be written where they are to be.
 
     Raises:
         UserError: something is there, or the recipe would be inside of what the search writes.
     """
-    for taken in (successor, output):
+    for taken in (given, output):
         refuse_existing(taken)
+    successor = Path(given)
     written = output.absolute().parent.resolve() / output.name
     ours = successor.absolute().parent.resolve() / successor.name
     for folder in (ours, ours.with_name(f"{ours.name}.tuning")):
