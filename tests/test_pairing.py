@@ -16,6 +16,7 @@ from tests.support_models import CONFIGS, random_model, sentences, torch_logits
 from tests.tiny import save_decoder, save_tiny, save_tokenizer
 from theseus_plugin import export, fit
 from theseus_plugin.checkpoint import load_config, load_model, load_processor, load_tokenizer
+from theseus_plugin.configuration import room_of
 from theseus_plugin.errors import UserError
 from theseus_plugin.measure.accuracy import Accuracy, AccuracyConfig
 from theseus_plugin.recipe import load_recipe
@@ -169,6 +170,12 @@ def test_how_many_tokens_an_architecture_takes(tmp_path: Path, family: str, fiel
     assert longest_input(tokenizer, config) == 32
 
 
+@pytest.mark.parametrize("family", ["canine", "clip"])
+def test_a_model_without_one_table_of_tokens_has_room(family: str) -> None:
+    """CANINE hashes characters, CLIP has its texts' table apart: neither is compared with a tokenizer."""
+    assert room_of(AutoConfig.for_model(family)).tokens is None
+
+
 @pytest.mark.parametrize("family", ["roberta", "mpnet"])
 def test_texts_longer_than_the_positions(tmp_path: Path, family: str) -> None:
     """The very longest that is allowed runs, one token more does not."""
@@ -228,6 +235,19 @@ def test_a_mask_and_an_end_that_the_model_has_no_row_for(tmp_path: Path) -> None
     with pytest.raises(UserError, match=r"text 1: .*'<end>' the id 15[67], but the model has 156 rows"):
         blocks(tokenizer, ["a good film"], 64)
     assert tokenize(tokenizer, [["a good film"]], None, 64)[1] == 0  # neither is in it
+
+
+@pytest.mark.parametrize("length", ["many", 0, -1])
+def test_a_length_that_no_text_can_have(tmp_path: Path, length: Any) -> None:
+    folder = edit(save_tiny(tmp_path / "m", layers=1), "tokenizer_config.json", model_max_length=length)
+    with pytest.raises(UserError, match=r"model_max_length is .*, it must be 1 or more: fix it"):
+        load_tokenizer(str(folder))
+
+
+def test_a_tokenizer_beside_a_bad_configuration_is_not_blamed(tmp_path: Path) -> None:
+    folder = edit(save_tiny(tmp_path / "m", layers=1), pad_token_id=[0])
+    with pytest.raises(UserError, match=r"config.json: no model can be built of it \(.*pad_token_id"):
+        load_tokenizer(str(folder))
 
 
 def test_rows_without_tokens_are_fine(tmp_path: Path) -> None:

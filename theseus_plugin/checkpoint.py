@@ -52,7 +52,7 @@ def load_model(
     config = load_config(checkpoint, **(new_head or {}))
     text = config.get_text_config()
     padding = getattr(text, "pad_token_id", None)
-    if auto_class == _CLASSIFIER or (padding is not None and padding >= text.vocab_size):
+    if auto_class == _CLASSIFIER or (padding is not None and padding >= getattr(text, "vocab_size", padding + 1)):
         align_padding(config, padding_of(checkpoint, required=padding is None), checkpoint)
     auto = getattr(transformers, auto_class)
     random_state = torch.get_rng_state()
@@ -155,6 +155,9 @@ def load_tokenizer(checkpoint: str, generates: bool = False, **options: Any) -> 
     """
     from transformers import AutoTokenizer
 
+    local, file = Path(checkpoint).is_dir(), Path(checkpoint, "config.json")
+    # read first: transformers reads it, too, and what is wrong in it would be laid to the tokenizer
+    config = load_config(checkpoint) if local and file.is_file() and "model_type" in read_fields(file) else None
     tokenizer = _from_pretrained(AutoTokenizer, checkpoint, "tokenizer", trust_remote_code=False, **options)
     # without a tokenizer file transformers builds one of special tokens only: every word would be unknown
     if len(tokenizer) <= len(tokenizer.all_special_ids):
@@ -165,9 +168,8 @@ def load_tokenizer(checkpoint: str, generates: bool = False, **options: Any) -> 
         tokenizer.pad_token = tokenizer.eos_token
     if tokenizer.pad_token_id is None:
         raise UserError(f"{checkpoint}: no padding token: set `pad_token` in its tokenizer_config.json")
-    file = Path(checkpoint, "config.json")
-    if not Path(checkpoint).is_dir() or (file.is_file() and "model_type" in read_fields(file)):
-        align_tokenizer(tokenizer, load_config(checkpoint), checkpoint, generates)
+    if config is not None or not local:
+        align_tokenizer(tokenizer, config or load_config(checkpoint), checkpoint, generates)
     return tokenizer
 
 

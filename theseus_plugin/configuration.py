@@ -6,6 +6,7 @@ Importing this module imports neither torch nor transformers.
 from __future__ import annotations
 
 import copy
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -113,7 +114,9 @@ def _look(config: Any, checkpoint: str) -> Room:
     said = [getattr(text, name, None) for name in _LENGTHS]
     positions = [number for number in said if isinstance(number, int) and number > 0]  # XLNet says -1: no limit
     padding = getattr(text, "pad_token_id", None)  # images are not padded
-    if padding is not None and padding >= text.vocab_size:  # which a table refuses, but a tokenizer may know better
+    if padding is not None and padding >= getattr(
+        text, "vocab_size", padding + 1
+    ):  # which a table refuses, but a tokenizer may know better
         config = copy.deepcopy(config)
         config.get_text_config().pad_token_id = None
     try:
@@ -125,7 +128,10 @@ def _look(config: Any, checkpoint: str) -> Room:
         if isinstance(error, ValueError) and "Unrecognized configuration class" in str(error):
             return Room(getattr(text, "vocab_size", None), None, min(positions, default=None), False)
         raise UserError(f"{checkpoint}: config.json: {_wrong_field(config, error)}: {RESTORE}") from error
-    embeddings = model.get_input_embeddings() if model.main_input_name == "input_ids" else None
+    embeddings = None
+    if model.main_input_name == "input_ids":
+        with suppress(NotImplementedError):  # CANINE hashes characters; CLIP has a table for its texts alone
+            embeddings = model.get_input_embeddings()
     types, begins = None, None
     for path, part in model.named_modules():
         if getattr(part, "padding_idx", 0) is None and hasattr(part, "position_embeddings"):

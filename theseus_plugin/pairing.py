@@ -31,8 +31,14 @@ def align_tokenizer(tokenizer: Any, config: Any, checkpoint: str, generates: boo
         generates: whether the model continues texts, which are padded on the side that the tokenizer says.
 
     Raises:
-        UserError: tokens without a row in the model's table, or types of tokens that it does not have.
+        UserError: tokens without a row in the model's table, types of tokens that it does not have, or no length that
+            a text can have.
     """
+    most = tokenizer.model_max_length
+    if not isinstance(most, int | float) or most < 1:
+        raise UserError(
+            f"{checkpoint}: tokenizer_config.json: model_max_length is {most!r}, it must be 1 or more: fix it"
+        )
     room = room_of(config, checkpoint)
     _refuse_beyond(tokenizer, room, checkpoint)
     _align_types(tokenizer, room, checkpoint)

@@ -16,6 +16,8 @@ HYBRID = SPARSE | {
     "linear_key_head_dim": 16,
     "linear_value_head_dim": 16,
 }
+RECURRENT = {"num_key_value_heads": 1, "lru_width": 32, "head_dim": 16, "attention_window_size": 8}
+NO_ATTENTION = ("cannot run without a block of attention", "all of these are", "choose more successor_blocks")
 ALTERNATING = SPARSE | {"num_key_value_heads": 2, "decoder_sparse_step": 2, "mlp_only_layers": []}
 
 
@@ -28,7 +30,11 @@ def _of(kind: str, method: dict[str, Any] | None = None, **config: Any):
 
         with quiet():
             save_tiny("other", kind, layers=6, **config)
-        return ["compress", w.recipe(predecessor="other", method=method or {})]
+        sections: dict[str, Any] = {"predecessor": "other", "method": method or {}}
+        if config.get("head") == "CausalLM":
+            files = {split: str(w.assets / f"{split}.csv") for split in ("train", "validation")}
+            sections["task"] = {"name": "causal-lm", **files, "text": "text", "max_length": 32}
+        return ["compress", w.recipe(**sections)]
 
     return prepare
 
@@ -59,5 +65,26 @@ CASES = [
         "asks for as many blocks as an alternating stack has",
         _of("gemma3_text", {"successor_blocks": 6}, head_dim=16, num_key_value_heads=2),
         ("successor_blocks is 6", "choose 1 to 5"),
+    ),
+    Case(
+        "leaves a Qwen3-Next without a block of attention",
+        _of("qwen3_next", {"successor_blocks": 2, "initialisation": "first"}, head="CausalLM", **HYBRID),
+        (*NO_ATTENTION, "linear_attention"),
+    ),
+    Case(
+        "leaves a RecurrentGemma without a block of attention",
+        _of("recurrent_gemma", {"successor_blocks": 2}, head="CausalLM", **RECURRENT),
+        NO_ATTENTION,
+    ),
+    Case(
+        "leaves an LFM2 with its convolutions",
+        _of(
+            "lfm2",
+            {"successor_blocks": 2, "initialisation": "first"},
+            head="CausalLM",
+            num_key_value_heads=2,
+            layer_types=["conv", "conv", "full_attention"] * 2,
+        ),
+        (*NO_ATTENTION, "conv"),
     ),
 ]

@@ -73,6 +73,19 @@ def test_what_comes_with_the_hidden_states_passes_the_empty_places() -> None:
     assert (hidden.item(), more) == (100, "from 100")
 
 
+def test_a_place_before_the_successors_gives_what_a_block_gives() -> None:
+    """As where kinds alternate in GPT-Neo: its model takes the first of what each block gives."""
+    for old, new in ((Tuples(1), Tuples(100)), (Add(1), Add(100))):
+        _, slots = run_of((old, None), (old, new))
+        state = torch.get_rng_state()
+        given = slots[0](torch.zeros(1), 0.0)
+        assert isinstance(given, tuple) == isinstance(old, Tuples)
+        assert torch.equal(given[0], torch.zeros(1)[0] if type(old) is Add else torch.zeros(1))
+        assert len(given) == (2 if isinstance(old, Tuples) else 1)
+        assert old.training
+        assert torch.equal(state, torch.get_rng_state())
+
+
 def test_the_mix_weighs_both_branches_of_what_came_in() -> None:
     module, slots = run_of((Add(1), None), (Add(10), Add(100)))
     module.mix = 0.25

@@ -11,6 +11,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 
@@ -58,6 +59,7 @@ class Slot(nn.Module):
         self.successor = successor
         self.first, self.last = first, last
         self.predecessor_dropout = predecessor_dropout
+        self._others: int | None = None  # what comes with the hidden states; see `_as_a_block_gives`
 
     def forward(self, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Any:
         """Hidden states of shape (batch, length, width) in; out comes what a block of the model gives, a tensor or a
@@ -78,6 +80,8 @@ class Slot(nn.Module):
 
     def _replaced(self, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Any:
         if self.successor is None:
+            if self.module.output is hidden_states:  # no successor block has run yet
+                return self._as_a_block_gives(hidden_states, *args, **kwargs)
             # all of it: what comes with the hidden states, such as T5's position bias, goes on from here as well
             return self.module.output
         self.module.output = self.successor(hidden_states, *args, **kwargs)
@@ -91,6 +95,20 @@ class Slot(nn.Module):
             return output
         mixed = share * self.module.output + (1 - share) * _hidden(output)
         return (mixed, *output[1:]) if isinstance(output, tuple) else mixed
+
+    def _as_a_block_gives(self, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Any:
+        """Hidden states alone, or in a tuple with nothing else where the blocks of the model give tuples.
+
+        A block is asked once. In eval mode it draws no random numbers, so a run that is resumed goes on as it was.
+        """
+        if self._others is None:
+            block = self.predecessor
+            mode = block.training
+            with torch.no_grad():
+                output = block.eval()(hidden_states, *args, **kwargs)
+            block.train(mode)
+            self._others = len(output) - 1 if isinstance(output, tuple) else -1
+        return hidden_states if self._others < 0 else (hidden_states, *[None] * self._others)
 
     def train(self, mode: bool = True) -> Slot:
         """As `nn.Module.train`, but the predecessor stays in eval mode where its dropout is not wanted."""

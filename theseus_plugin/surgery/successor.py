@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from transformers import PretrainedConfig, PreTrainedModel
+from transformers import DynamicCache, PretrainedConfig, PreTrainedModel
 from transformers.initialization import no_init_weights
 
 from theseus_plugin.errors import UserError, reason
@@ -82,8 +82,9 @@ def check_fit(predecessor: PreTrainedModel, cuts: Sequence[Cut], config: Pretrai
         For each block of each cut the other blocks of the predecessor that have what its source lacks.
 
     Raises:
-        UserError: they do not.
+        UserError: they do not, or none of the blocks is of attention where others of the predecessor are.
     """
+    _refuse_no_attention(predecessor.config, config)
     with _in_words(predecessor):
         model = skeleton(type(predecessor), config)
     stacks = [cut.stack for cut in cuts]
@@ -110,6 +111,26 @@ def follow_depth(predecessor: PreTrainedModel, cuts: Sequence[Cut], config: Pret
         for name, old in predecessor.named_parameters()
         if not name.startswith(stacks)
     )
+
+
+def _refuse_no_attention(old: PretrainedConfig, new: PretrainedConfig) -> None:
+    """Stock transformers tells how many tokens went before by the cache of a block of attention."""
+    if _counts_tokens(old) and not _counts_tokens(new):
+        left = ", ".join(dict.fromkeys(new.get_text_config().layer_types))
+        raise UserError(
+            f"architecture {old.model_type!r} cannot run without a block of attention, and all of these are {left}:"
+            " choose more successor_blocks, or another initialisation"
+        )
+
+
+def _counts_tokens(config: PretrainedConfig) -> bool:
+    if getattr(config.get_text_config(), "layer_types", None) is None:
+        return True
+    try:
+        DynamicCache(config=config).get_seq_length()
+    except ValueError:
+        return False
+    return True
 
 
 @contextmanager
