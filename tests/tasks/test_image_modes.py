@@ -127,3 +127,10 @@ def test_hidden_files_and_folders_are_no_images_and_no_classes(tmp_path: Path, v
     hidden = [".ipynb_checkpoints/1-checkpoint.png", ".git/1.png", "a/._1.png", "a/.2.png", "b/.DS_Store"]
     split = read(tmp_path, vit, dict.fromkeys(["a/1.png", "b/1.png", *hidden], image))
     assert [example["labels"] for example in split[:]] == [0, 1]
+
+
+@pytest.mark.parametrize("place", ["contact-sheet.png", "a/more/3.png", "c/train/1/3.png"])
+def test_an_image_outside_the_folders_of_classes_is_not_passed_over(place: str, tmp_path: Path, vit: str) -> None:
+    image = encoded(Image.fromarray(SMALL), "PNG")
+    with pytest.raises(UserError, match=f"{place}: not in the folder of a class"):
+        read(tmp_path, vit, dict.fromkeys(["a/1.png", "b/1.png", place], image))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime
 import math
+from decimal import Decimal
 
 import datasets
 import pytest
@@ -33,6 +34,7 @@ def ids(names, **splits):
         (["pos", "neg", "pos"], ["neg", "pos"]),
         (["10", "9", "x"], ["10", "9", "x"]),
         ([True, False], ["False", "True"]),
+        ([Decimal("10.0"), Decimal("9.0")], ["9", "10"]),
     ],
 )
 def test_new_classes_are_sorted(labels, classes):

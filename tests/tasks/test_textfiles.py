@@ -11,6 +11,7 @@ import pytest
 
 from theseus_plugin.bert_attack.similarity import WordVectors
 from theseus_plugin.bert_attack.words import read_stop_words
+from theseus_plugin.errors import UserError
 from theseus_plugin.ranking.queries import read_queries
 from theseus_plugin.tasks.labels import class_ids, new_classes
 from theseus_plugin.tasks.reading import read_files
@@ -135,3 +136,51 @@ def test_compressed_files_of_a_graph(tmp_path: Path) -> None:
     file = tmp_path / "facts.txt.gz"
     file.write_bytes(gzip.compress(b"\xef\xbb\xbfa\tr\tb\n"))
     assert read_triples(file) == [("a", "r", "b")]
+
+
+@pytest.mark.parametrize(
+    "between",
+    ["", " ", "\n", "\r\n\n"],
+)
+@pytest.mark.parametrize("indent", [None, 2])
+def test_json_objects_follow_each_other_however_they_are_spread(write: Write, between: str, indent: int | None) -> None:
+    rows = [{"text": "a \u00e9", "label": 1}, {"text": "b {", "label": 0}, {"label": 1, "text": 'c "'}]
+    content = between.join(json.dumps(row, indent=indent) for row in rows)
+    found = read_files([write("a.jsonl", content)], "auto")
+    assert (found.texts("text"), found.column("label")) == (["a \u00e9", "b {", 'c "'], [1, 0, 1])
+
+
+def test_one_json_object_spread_over_lines_is_a_row(write: Write) -> None:
+    found = read_files([write("a.json", json.dumps({"text": "a", "label": 1}, indent=1))], "auto")
+    assert (found.texts("text"), found.column("label")) == (["a"], [1])
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ('{"text": "a"}\n{"text": "b"\n{"text": "c"}\n', 2),
+        ('{"text": "a"\n{"text": "b"}\n', 1),
+        ('[\n{"text": "a"},\n{"text": "b" "c"}\n]', 3),
+        ('{\n"text": "a"\n}\n{\n"text" "b"\n}\n', 5),
+    ],
+)
+def test_the_line_of_broken_json_is_named(write: Write, content: str, line: int) -> None:
+    with pytest.raises(UserError, match=f"a.json, line {line}: cannot be read as JSON"):
+        read_files([write("a.json", content)], "auto")
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv"])
+def test_crlf_written_as_text_on_windows_ends_a_line_once(write: Write, kind: str) -> None:
+    separator = "\t" if kind == "tsv" else ","
+    content = "".join(f"{separator.join(cells)}\r\r\n" for cells in [("text", "label"), ("a", "1"), ("b", "0")])
+    found = read_files([write(f"a.{kind}", content)], "auto")
+    assert (found.names, found.texts("text"), found.column("label")) == (["text", "label"], ["a", "b"], ["1", "0"])
+
+
+def test_triples_with_crlf_written_as_text_on_windows(write: Write) -> None:
+    assert read_triples(write("a.txt", "x\tr\ty\r\r\n\r\r\ny\tr\tz\r\r\n")) == [("x", "r", "y"), ("y", "r", "z")]
+
+
+def test_a_line_of_tabs_is_an_empty_line_of_csv(write: Write) -> None:
+    found = read_files([write("a.csv", "text,label\n\t\na,1\n \t \nb,0\n")], "auto")
+    assert (found.texts("text"), found.column("label")) == (["a", "b"], ["1", "0"])

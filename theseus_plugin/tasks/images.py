@@ -111,15 +111,26 @@ def read_folder(folder: str, image: str, label: str) -> Rows:
     hidden files and folders are passed over.
 
     Raises:
-        UserError: no image there.
+        UserError: no image there, or one that lies directly in the folder or deeper than in that of a class.
     """
-    kinds = Image.registered_extensions()
-    files = sorted(
-        file
-        for file in Path(folder).expanduser().glob("*/*")
-        # hidden ones, as .ipynb_checkpoints and ._1.png, were put there by programs
-        if file.suffix.lower() in kinds and not file.name.startswith(".") and not file.parent.name.startswith(".")
-    )
+    kinds, root = Image.registered_extensions(), Path(folder).expanduser()
+
+    def images(pattern: str) -> list[Path]:
+        return sorted(
+            file
+            for file in root.glob(pattern)
+            # hidden ones, as .ipynb_checkpoints and ._1.png, were put there by programs
+            if file.suffix.lower() in kinds
+            and not any(part.startswith(".") for part in file.relative_to(root).parts)
+            and file.is_file()
+        )
+
+    files = images("*/*")
+    if files and (misplaced := images("*") + images("*/*/**/*")):
+        raise UserError(
+            f"{misplaced[0]}: not in the folder of a class, as {folder}/CLASS/NAME.png: move it there, or remove it"
+            + (f" (and {len(misplaced) - 1:,} more)" if len(misplaced) > 1 else "")
+        )
     if not files:
         raise UserError(f"{folder}: no images there: put them into a folder per class, as {folder}/CLASS/NAME.png")
     names = sorted({file.parent.name for file in files})

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import re
 import reprlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import Any, Literal
 
 from theseus_plugin.errors import UserError
@@ -39,13 +41,24 @@ class Marks:
         """
         names = rows.class_names(column)
         marks = cls(rows.place, column, what, [], [], names)
+        texts: dict[tuple[type, Any], str] = {}  # by the type too: 1 and True are equal
+        called: dict[str, str] = {}
         for row, ours in enumerate(values, start=1):
             for value in ours:
-                marks._require(row, value)
-            marks.spelled.append([_text(value) for value in ours])
-            marks.named.append([_named(value, names) for value in ours] if names else marks.spelled[-1])
+                # a list has no place in a dict, and is refused
+                if not isinstance(value, Hashable) or (type(value), value) not in texts:
+                    marks._require(row, value)
+                    text = texts[type(value), value] = _text(value)
+                    called[text] = _named(value, names) if names else text
+            marks.spelled.append([texts[type(value), value] for value in ours])
+        marks.named.extend([called[text] for text in ours] for ours in marks.spelled)
         marks._require_one_spelling()
         return marks
+
+    @cached_property
+    def distinct(self) -> set[str]:
+        """Those of `named`."""
+        return {mark for ours in self.named for mark in ours}
 
     def classes(self) -> list[str]:
         """The classes of a head yet to be trained, in id order: those the column names, else the distinct ones,
@@ -54,7 +67,7 @@ class Marks:
         Raises:
             UserError: there are fewer than two.
         """
-        names = self.names or _sorted({mark for ours in self.named for mark in ours})
+        names = self.names or _sorted(self.distinct)
         if len(names) < 2:
             raise UserError(
                 f"{self.place}: column {self.column!r} holds only the {self.what} {names[0]!r}: two are needed"
@@ -70,15 +83,17 @@ class Marks:
         Raises:
             UserError: one has none.
         """
-        for row, (ours, spelled) in enumerate(zip(texts, self.named, strict=True), start=1):
-            for text, mark in zip(ours, spelled, strict=True):
+        with suppress(KeyError):
+            return [[ids[text] for text in ours] for ours in texts]
+        for row, (ours, named) in enumerate(zip(texts, self.named, strict=True), start=1):
+            for text, mark in zip(ours, named, strict=True):
                 if text not in ids:
                     advice = ", or give `labels` in the order of the ids" if self.what == "label" else ""
                     raise UserError(
                         f"{self.place}, row {row}: {self.what} {mark!r} is not one of the {len(names)} classes: "
                         f"{', '.join(names[:20])}{', ...' if len(names) > 20 else ''}; fix the row{advice}"
                     )
-        return [[ids[text] for text in ours] for ours in texts]
+        raise AssertionError("one has no id")
 
     def _require(self, row: int, value: Any) -> None:
         where = f"{self.place}, row {row}"
@@ -97,8 +112,7 @@ class Marks:
             )
 
     def _require_one_spelling(self) -> None:
-        distinct = {mark for ours in self.named for mark in ours}
-        if len({mark.strip() for mark in distinct}) == len(distinct):
+        if len({mark.strip() for mark in self.distinct}) == len(self.distinct):
             return
         seen: dict[str, str] = {}
         for row, ours in enumerate(self.named, start=1):
@@ -119,16 +133,12 @@ def mark_ids(splits: Mapping[str, Marks], names: Sequence[str]) -> dict[str, lis
     Raises:
         UserError: one is neither; with its file and row.
     """
-    folded = {name.casefold(): i for i, name in enumerate(names)}
-    case_counts = len(folded) < len(names)
-    by_name = {name: i for i, name in enumerate(names)} if case_counts else folded
-    found = {
-        split: [[mark if case_counts else mark.casefold() for mark in ours] for ours in marks.named]
-        for split, marks in splits.items()
-    }
+    fold = str.casefold if len({name.casefold() for name in names}) == len(names) else str
+    by_name = {fold(name): i for i, name in enumerate(names)}
     # Decided once for all splits: with the names 1, 2, 3 a label 0 is a mistake, not an id.
-    if any(mark in by_name for rows in found.values() for ours in rows for mark in ours):
-        return {split: marks.looked_up(found[split], by_name, names) for split, marks in splits.items()}
+    found = {mark: by_name[fold(mark)] for marks in splits.values() for mark in marks.distinct if fold(mark) in by_name}
+    if found:
+        return {split: marks.looked_up(marks.named, found, names) for split, marks in splits.items()}
     by_id = {str(i): i for i in range(len(names))}
     return {split: marks.looked_up(marks.spelled, by_id, names) for split, marks in splits.items()}
 
@@ -146,7 +156,7 @@ def _named(value: Any, names: Sequence[str]) -> str:
 
 def _text(value: Any) -> str:
     """1.0 of a numeric column is the class 1, but text stays as it is."""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    return str(int(value)) if isinstance(value, float | Decimal) and value == int(value) else str(value)
 
 
 def _sorted(marks: set[str]) -> list[str]:

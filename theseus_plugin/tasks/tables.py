@@ -7,7 +7,8 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, TextIO
+from itertools import chain, islice
+from typing import Any, NamedTuple, TextIO
 
 from theseus_plugin.errors import UserError
 from theseus_plugin.tasks.textfiles import BLANK, lines, open_text
@@ -48,27 +49,36 @@ def read_separated(path: str, separator: str, literal: bool) -> tuple[Columns, s
 
 
 def read_json(path: str) -> Columns:
-    """The columns of JSON Lines, of an array of objects, or of an object of arrays that is spread over lines.
+    """The columns of JSON Lines, of objects that are spread over lines, of an array of objects, or of one object of
+    arrays that is spread over lines.
 
     Raises:
         UserError: no such file, not text, not JSON, or JSON of another shape.
     """
     with open_text(path) as stream:
-        text = stream.read()
-    records = _array(text, path) if text.lstrip(BLANK + "\r\n").startswith("[") else _of_lines(text, path)
-    if isinstance(records, dict):
-        return records
+        values = _values(stream, path)
+        first = list(islice(values, 2))
+        if len(first) == 1 and isinstance(first[0].value, list):
+            return _of_records(first[0].value, path)
+        if len(first) == 1 and first[0].spread and (columns := _arrays(first[0].value)):
+            return columns
+        return _of_records((one.value for one in chain(first, values)), path)
+
+
+def _of_records(records: Iterable[Any], path: str) -> Columns:
     columns: Columns = {}
     for row, record in enumerate(records, start=1):
         if isinstance(record, str):
             record = {"text": record}
         if not isinstance(record, dict):
-            raise UserError(f'{path}, row {row}: no object, as {{"text": ...}}: give one for each row')
+            raise UserError(f'{path}, row {row}: no JSON object, as {{"text": ...}}: give one for each row')
         for name, value in record.items():
-            # the rows before lack a name that is new
-            columns.setdefault(name, [None] * (row - 1)).append(value)
-        for values in columns.values():
-            values.extend([None] * (row - len(values)))
+            if name not in columns:  # which the rows before lack
+                columns[name] = [None] * (row - 1)
+            columns[name].append(value)
+        if len(record) < len(columns):
+            for name in columns.keys() - record.keys():
+                columns[name].append(None)
     return columns
 
 
@@ -91,10 +101,11 @@ def _literal(stream: Iterable[str], separator: str) -> Iterator[list[str]]:
 def _quoted(stream: TextIO, path: str, separator: str) -> Iterator[list[str]]:
     csv.field_size_limit(sys.maxsize)
     reader = csv.reader(map(_kept, _with_ends(stream)), delimiter=separator, strict=True)
+    blank = BLANK.replace(separator, "")
     begin = 1
     try:
         for row in reader:
-            if row and not (len(row) == 1 and row[0] and not row[0].strip(" ")):
+            if row and not (len(row) == 1 and row[0] and not row[0].strip(blank)):
                 yield [cell.replace(_CR, "\r") for cell in row]
             begin = reader.line_num + 1
     except csv.Error as error:
@@ -116,56 +127,80 @@ def _with_ends(stream: Iterable[str]) -> Iterator[str]:
 
 
 def _kept(line: str) -> str:
-    end = "\r\n" if line.endswith("\r\n") else "\n" if line.endswith("\n") else ""
-    return line.removesuffix(end).replace("\r", _CR) + end
+    body = line.rstrip("\r\n")
+    return body.replace("\r", _CR) + line[len(body) :]
 
 
-def _array(text: str, path: str) -> Any:
-    try:
-        return _parsed(text)
-    except ValueError as error:
-        raise UserError(f"{path}: cannot be read as JSON ({error}): fix it") from None
+class _Value(NamedTuple):
+    value: Any
+    spread: bool
+    """Over several lines, or one of several on a line."""
 
 
-def _of_lines(text: str, path: str) -> list[Any] | Columns:
-    records: list[Any] = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip(BLANK + "\r"):
+def _values(stream: TextIO, path: str) -> Iterator[_Value]:
+    """JSON values: one a line, and from the first that is none on, one behind the other."""
+    number = 0
+    for line in stream:
+        number += 1
+        # without its end, so that what is missing there is missing in this line
+        if not (body := line.rstrip(_SPACE)):
             continue
         try:
-            records.append(_parsed(line))
-        except ValueError as error:
-            spread = None if records else _columns(text)
-            if spread is not None:
-                return spread
-            raise UserError(f"{path}, line {number}: cannot be read as JSON ({error}): fix the line") from None
-    return records
+            value, end = _decoded(body, 0)
+        except (ValueError, RecursionError) as error:
+            # what ends so goes on in the next line
+            alone = None if body.endswith(("{", "[", ",", ":")) else error
+            break
+        if end < len(body):
+            alone = None
+            break
+        yield _Value(value, spread=False)
+    else:
+        return
+    text, at = line + stream.read(), 0
+    while at < len(text):
+        try:
+            value, at = _decoded(text, at)
+        except (ValueError, RecursionError) as error:
+            raise UserError(_not_json(path, number, text, at, alone or error)) from None
+        yield _Value(value, spread=True)
+        alone = None
 
 
-def _columns(text: str) -> Columns | None:
-    """Those of one object of arrays."""
-    try:
-        found = _parsed(text)
-    except ValueError:
+def _decoded(text: str, at: int) -> tuple[Any, int]:
+    """The value that begins there, behind space, and where the next one may begin."""
+    begin = _behind_space(text, at)
+    value, end = _DECODER.raw_decode(text, begin)
+    if _SURROGATE.search(text, begin, end):
+        json.dumps(value, ensure_ascii=False).encode()
+    return value, _behind_space(text, end)
+
+
+def _behind_space(text: str, at: int) -> int:
+    found = _SOMETHING.search(text, at)
+    return found.start() if found else len(text)
+
+
+def _not_json(path: str, number: int, text: str, at: int, error: Exception) -> str:
+    """What is wrong with the value behind `at` in a text that begins in the line `number`."""
+    where = _behind_space(text, at)
+    if isinstance(error, json.JSONDecodeError):
+        where, what = error.pos, f"{error.msg} at character {error.colno}"
+    elif isinstance(error, RecursionError):
+        what = "nested too deeply"
+    elif isinstance(error, UnicodeEncodeError):
+        what = "half of a surrogate pair is no character"
+    else:
+        what = str(error)
+    line = number + text.count("\n", 0, where)
+    return f"{path}, line {line}: cannot be read as JSON ({what}): fix the line"
+
+
+def _arrays(record: Any) -> Columns | None:
+    """The arrays of an object, of one length."""
+    if not isinstance(record, dict) or not all(isinstance(values, list) for values in record.values()):
         return None
-    if not isinstance(found, dict) or not all(isinstance(values, list) for values in found.values()):
-        return None
-    return found if len({len(values) for values in found.values()}) == 1 else None
-
-
-def _parsed(text: str) -> Any:
-    try:
-        value = _DECODER.decode(text)
-        if _SURROGATE.search(text):
-            json.dumps(value, ensure_ascii=False).encode()
-    except json.JSONDecodeError as error:
-        line = f"line {error.lineno}, " if "\n" in text.strip() else ""
-        raise ValueError(f"{error.msg} at {line}character {error.colno}") from None
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-    except UnicodeEncodeError:
-        raise ValueError("half of a surrogate pair is no character") from None
-    return value
+    return record if len({len(values) for values in record.values()}) == 1 else None
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -176,5 +211,8 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return record
 
 
+_SPACE = " \t\r\n"
+"""Between JSON values."""
+_SOMETHING = re.compile(f"[^{_SPACE}]")
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _DECODER = json.JSONDecoder(object_pairs_hook=_once, strict=False)

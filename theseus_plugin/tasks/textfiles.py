@@ -82,9 +82,9 @@ def open_text(path: str | Path, called: str | None = None) -> Iterator[TextIO]:
 
 
 def lines(stream: Iterable[str]) -> Iterator[str]:
-    """The lines without their ends."""
+    """The lines without their ends, of which CR CR LF is one: what Windows makes of CRLF that is written as text."""
     for line in stream:
-        yield line.removesuffix("\n").removesuffix("\r")
+        yield line.rstrip("\r\n")
 
 
 def fields(line: str) -> list[str]:
