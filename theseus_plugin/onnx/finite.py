@@ -26,7 +26,7 @@ def finite_rows(logits: np.ndarray, batch: Mapping[str, np.ndarray]) -> np.ndarr
     if logits.ndim > 1 and not finite.all():
         kept = ~(without_padding(logits, batch) == -np.inf).all(axis=0)
         if kept.any():
-            finite |= _finite(logits[..., kept])
+            finite = finite | _finite(logits[..., kept])
     rows: np.ndarray = finite.reshape(len(finite), -1).all(axis=1)
     return rows
 
