@@ -19,14 +19,14 @@ def finite_rows(logits: np.ndarray, batch: Mapping[str, np.ndarray]) -> np.ndarr
     Of logits of every token those of padding do not count, which some kernels fill with NaN. Nor does a class, or a
     word, that is -inf throughout the batch while others are not: it is ruled out on purpose.
     """
-    finite = _finite(logits)
+    finite: np.ndarray = _finite(logits)
     mask = _padding_mask(logits, batch)
     if mask is not None:
-        finite |= mask == 0
+        finite = np.logical_or(finite, mask == 0)
     if logits.ndim > 1 and not finite.all():
         kept = ~(without_padding(logits, batch) == -np.inf).all(axis=0)
         if kept.any():
-            finite = finite | _finite(logits[..., kept])
+            finite = np.logical_or(finite, _finite(logits[..., kept]))
     rows: np.ndarray = finite.reshape(len(finite), -1).all(axis=1)
     return rows
 
