@@ -27,7 +27,7 @@ def finite_rows(logits: np.ndarray, batch: Mapping[str, np.ndarray]) -> np.ndarr
         kept = ~(without_padding(logits, batch) == -np.inf).all(axis=0)
         if kept.any():
             finite = np.logical_or(finite, _finite(logits[..., kept]))
-    rows: np.ndarray = finite.reshape(len(finite), -1).all(axis=1)
+    rows: np.ndarray = np.asarray(finite.reshape(len(finite), -1).all(axis=1))
     return rows
 
 
