@@ -204,7 +204,7 @@ CASES = [
     Case(
         "resumes from a state.json that is a pickle",
         _resume(_rewrite("state.json", pickle.dumps(_Bomb(), 0))),
-        ("state.json",),
+        ("state.json: not valid JSON", "successor.checkpoints to start anew"),
         begun=True,
     ),
     Case("resumes from a state.json that is {}", _resume(_rewrite("state.json", b"{}")), _STRANGE, begun=True),
@@ -212,7 +212,7 @@ CASES = [
     Case(
         "resumes from a state.json of 100,000 brackets",
         _resume(_rewrite("state.json", b"[" * 100_000)),
-        ("step-3",),
+        ("step-3", "successor.checkpoints to start anew"),
         begun=True,
     ),
     Case("resumes from a state beyond the end", _resume(_state(position={"step": 99})), _STRANGE, begun=True),

@@ -47,6 +47,21 @@ def test_rows_of_tokens_but_for_padding():
     assert finite_rows(logits, {}).tolist() == [False, False, True]
 
 
+def test_a_class_that_is_minus_infinity_throughout_is_ruled_out():
+    logits = np.array([[0.0, -np.inf, 1.0], [2.0, -np.inf, 3.0]], dtype=np.float32)
+    assert finite_rows(logits, {}).tolist() == [True, True]
+    logits[1, 0] = np.nan
+    assert finite_rows(logits, {}).tolist() == [True, False]
+    assert finite_rows(np.full((2, 3), -np.inf), {}).tolist() == [False, False]
+    tokens = np.zeros((2, 2, 3))
+    tokens[..., 2] = -np.inf
+    tokens[0, 1] = np.nan
+    assert finite_rows(tokens, {"attention_mask": np.array([[1, 0], [1, 1]])}).tolist() == [True, True]
+    assert finite_rows(tokens, {}).tolist() == [False, False]
+    tokens[1, 1, 2] = 0.0
+    assert finite_rows(tokens, {"attention_mask": np.array([[1, 0], [1, 1]])}).tolist() == [False, False]
+
+
 def test_the_message_names_model_count_and_first():
     finite = np.array([True, False, True, False])
     with pytest.raises(
@@ -209,3 +224,12 @@ def test_parity_of_a_regression_goes_by_the_spread_of_its_values(tmp_path, facto
     apart, largest = float(logits.max() - logits.min()), float(abs(logits).max())
     assert record["allowed"] == pytest.approx(1e-4 * max(apart, largest / 32), rel=0.2)  # with one text more
     assert record["largest_difference"] <= record["allowed"] < bound
+
+
+def test_a_checkpoint_that_rules_a_class_out_is_exported_and_scored(tmp_path):
+    folder = save_tiny(tmp_path / "model", num_labels=3, layers=1)
+    weights = load_file(folder / "model.safetensors")
+    weights["classifier.bias"][2] = -np.inf
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    record = export(str(folder), str(tmp_path / "onnx"), Sentences(sentences(8)))
+    assert record["parity"]["largest_difference"] < record["parity"]["allowed"] == 1e-4

@@ -125,3 +125,59 @@ def test_the_bound_has_the_scale_of_the_logits(expected, tolerated, refused):
     compare(exact + tolerated, expected)
     with pytest.raises(UserError, match="differs from its checkpoint"):
         compare(exact + refused, expected)
+
+
+MASKED = [-np.inf, np.finfo(np.float32).min, -1e9]
+
+
+@pytest.mark.parametrize("masked", MASKED)
+def test_a_class_that_is_ruled_out_does_not_widen_the_bound(masked):
+    expected = np.array([[0.1, 0.5, masked], [0.3, 0.2, masked]], dtype=np.float32)
+    record = compare(expected + np.float32([4e-5, 0, 0]), expected)
+    assert record["largest_difference"] == pytest.approx(4e-5, rel=1e-2)
+    assert record["allowed"] == 1e-4
+    with pytest.raises(UserError, match=r"differs from its checkpoint by up to 0\.5"):
+        compare(expected + np.float32([0.5, 0, 0]), expected)
+
+
+@pytest.mark.parametrize("masked", MASKED)
+def test_a_class_is_ruled_out_by_both_or_differs(masked):
+    expected = np.array([[0.1, 0.5, masked], [0.3, 0.2, masked]], dtype=np.float32)
+    with pytest.raises(UserError, match="differs from its checkpoint"):
+        compare(np.nan_to_num(expected, neginf=-1.0).clip(min=-1.0), expected)
+    halved = expected.clip(min=np.finfo(np.float16).min)  # as fp16 holds it
+    assert compare(halved, expected)["largest_difference"] == 0
+
+
+def test_logits_of_padding_are_not_compared():
+    """Some kernels fill them with NaN, which would hide every other difference."""
+    expected = np.array([[[0.1, 0.5], [np.nan, np.nan]], [[0.3, 0.2], [0.4, 0.9]]])
+    against = parity.Reference(
+        batches=[{"attention_mask": np.array([[1, 0], [1, 1]])}],
+        logits=[expected],
+        examples=2,
+        labels=[np.array([[1, -100], [0, 1]])],
+        padded=1,
+        data=TaskData({}, collate, lambda logits, labels: {"accuracy": 1.0}, "accuracy", {}),
+        lengths=(1, 2),
+    )
+    given = expected + np.array([[[0.3, 0.0], [7.0, 7.0]], [[0.0, 0.0], [0.0, 0.0]]])
+    with pytest.raises(UserError, match=r"by up to 0\.3 in the logits"):
+        parity.check(lambda batch: given, against, 1e-4)
+    given[0, 0, 0] = 0.1
+    assert parity.check(lambda batch: given, against, 1e-4)["largest_difference"] == 0
+
+
+def test_a_checkpoint_that_does_not_take_a_length_is_told_in_words():
+    """As Nyströmformer, which divides its tokens into landmarks."""
+
+    class Model:
+        name_or_path = "model"
+
+        def __call__(self, **batch):
+            raise RuntimeError("shape '[-1, 4]' is invalid for input of size 26\nmore")
+
+    with pytest.raises(
+        UserError, match=r"^the checkpoint model cannot run a batch of shape \(1, 5\) \(shape .* size 26\): .*choose"
+    ):
+        parity.reference(Model(), [example(5)], SCORED, ["input_ids"])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,17 @@ def interrupted(recipe: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Path
 
 def resumed(recipe: dict[str, Any]) -> Any:
     return compress(load_recipe(recipe, ["method.training.resume=true"]))
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "state.json", "manifest.json"])
+@pytest.mark.parametrize("endless", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "device"])
+def test_what_never_ends_in_the_place_of_a_file_is_damage(
+    name: str, endless: Callable[[Path], None], interrupted: Path, recipe: dict[str, Any]
+) -> None:
+    """Opening it would wait for ever."""
+    (interrupted / "step-10" / name).unlink()
+    endless(interrupted / "step-10" / name)
+    assert resumed(recipe)["training"]["resumed_at"] == [9]
 
 
 def test_killed_before_the_first_evaluation_and_resumed_with_a_shorter_file(

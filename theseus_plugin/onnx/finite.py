@@ -16,16 +16,39 @@ class NotFinite(UserError):
 def finite_rows(logits: np.ndarray, batch: Mapping[str, np.ndarray]) -> np.ndarray:
     """Whether all logits of an example are finite, one truth value a row of the batch.
 
-    Of logits of every token those of padding do not count, which some kernels fill with NaN.
+    Of logits of every token those of padding do not count, which some kernels fill with NaN. Nor does a class, or a
+    word, that is -inf throughout the batch while others are not: it is ruled out on purpose.
     """
+    finite: np.ndarray = _finite(logits)
+    mask = _padding_mask(logits, batch)
+    if mask is not None:
+        finite = np.logical_or(finite, mask == 0)
+    if logits.ndim > 1 and not finite.all():
+        kept = ~(without_padding(logits, batch) == -np.inf).all(axis=0)
+        if kept.any():
+            finite = np.logical_or(finite, _finite(logits[..., kept]))
+    rows: np.ndarray = np.asarray(finite.reshape(len(finite), -1).all(axis=1))
+    return rows
+
+
+def without_padding(logits: np.ndarray, batch: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Logits that say something, (number, classes): of logits of every token all but those of padding."""
+    mask = _padding_mask(logits, batch)
+    said = logits if mask is None else logits[mask != 0]
+    return said.reshape(-1, logits.shape[-1])
+
+
+def _finite(logits: np.ndarray) -> np.ndarray:
     # sums keep NaN and infinity, and are few: logits of a language model are many
     sums = logits.reshape(len(logits), -1) if logits.ndim < 2 else logits.sum(axis=-1, dtype=np.float64)
-    finite = np.isfinite(sums)
+    finite: np.ndarray = np.isfinite(sums)
+    return finite
+
+
+def _padding_mask(logits: np.ndarray, batch: Mapping[str, np.ndarray]) -> np.ndarray | None:
+    """The mask of a batch, where there are logits for each of its tokens."""
     mask = batch.get("attention_mask")
-    if mask is not None and finite.shape == mask.shape:
-        finite |= mask == 0
-    rows: np.ndarray = finite.reshape(len(finite), -1).all(axis=1)
-    return rows
+    return mask if mask is not None and logits.shape[:-1] == mask.shape else None
 
 
 def require_finite(name: str, finite: np.ndarray, numbers: Sequence[int] = ()) -> None:

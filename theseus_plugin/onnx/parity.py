@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from theseus_plugin.errors import UserError
+from theseus_plugin.errors import UserError, reason
 from theseus_plugin.lengths import has_tokens, lengths
-from theseus_plugin.onnx.finite import finite_rows, require_finite
+from theseus_plugin.onnx.finite import finite_rows, require_finite, without_padding
 from theseus_plugin.quiet import quiet
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ Rows = tuple[np.ndarray, np.ndarray]
 BATCH_SIZE = 8
 SINGLES = 8
 RESOLVED = 1 / 32
+RULED_OUT = -65504.0
+"""The least number of fp16: a class whose logit is that low, or lower, is ruled out, however low it is."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +52,13 @@ class Reference:
 
         For the one logit of a regression, whose unit is that of the labels, the spread of its values: largest less
         smallest. For logits of classes 1, for probabilities depend on them as they are. A thirty-second of the largest
-        logit at least, since fp32 resolves little more.
+        logit at least, since fp32 resolves little more; of classes the one that wins, as others may be ruled out by
+        enormous numbers.
         """
-        high, low = (float(function([function(logits) for logits in self.logits])) for function in (np.max, np.min))
-        return max(high - low if self.logits[0].shape[-1] == 1 else 1.0, max(high, -low) * RESOLVED)
+        said = [without_padding(logits, batch) for logits, batch in zip(self.logits, self.batches, strict=True)]
+        high, low = (float(function([function(logits) for logits in said])) for function in (np.max, np.min))
+        largest = float(np.max([np.abs(logits.max(axis=-1)).max() for logits in said]))
+        return max(high - low if self.logits[0].shape[-1] == 1 else 1.0, largest * RESOLVED)
 
 
 def spread(examples: Sequence[Features], count: int) -> list[Features]:
@@ -94,6 +99,7 @@ def reference(
     Where texts may be longer than the longest example, one more batch is as long as they may be.
 
     Raises:
+        UserError: PyTorch cannot run the model on them.
         NotFinite: some of the logits are not.
     """
     import torch
@@ -103,9 +109,7 @@ def reference(
     if data.max_length is not None:
         fed.append({name: np.resize(array, (1, data.max_length)) for name, array in fed[-1].items()})
     with torch.no_grad(), quiet():  # some models talk of what they do to a batch
-        logits = [
-            model(**{name: torch.from_numpy(array) for name, array in batch.items()}).logits.numpy() for batch in fed
-        ]
+        logits = [_run(model, {name: torch.from_numpy(array) for name, array in batch.items()}) for batch in fed]
     sizes = lengths(chosen)
     made = Reference(
         batches=fed,
@@ -120,6 +124,19 @@ def reference(
     finite = [finite_rows(given, batch) for given, batch in zip(logits, fed, strict=True)]
     _require_finite(f"the checkpoint {model.name_or_path}", finite, made)
     return made
+
+
+def _run(model: Any, batch: Mapping[str, Any]) -> np.ndarray:
+    """Logits of a batch of tensors."""
+    try:
+        logits: np.ndarray = model(**batch).logits.numpy()
+    except (RuntimeError, ValueError, IndexError) as error:
+        shape = next((tuple(tensor.shape) for tensor in batch.values()), ())
+        raise UserError(
+            f"the checkpoint {model.name_or_path} cannot run a batch of shape {shape} ({reason(error)}): its"
+            " architecture does not take every length: choose another model"
+        ) from error
+    return logits
 
 
 def check(run: Callable[[Batch], np.ndarray], against: Reference, tolerance: float) -> dict[str, Any]:
@@ -151,16 +168,17 @@ def compare(run: Callable[[Batch], np.ndarray], against: Reference) -> dict[str,
     Raises:
         NotFinite: some logits of `run` are not.
     """
-    largest, agreed, differences, rows, finite = [], [], [], [], []
+    largest, agreed, differences, rows, finite, scale = [], [], [], [], [], against.scale
     for at, (batch, expected) in enumerate(zip(against.batches, against.logits, strict=True)):
         given = run(batch)  # one batch at a time: the logits of a language model are many
         finite.append(finite_rows(given, batch))
         if not finite[-1].all():
             continue
-        apart = np.abs(given - expected)
+        ours, theirs = without_padding(given, batch), without_padding(expected, batch)
+        apart = _apart(ours, theirs, scale)
         largest.append(apart.max())
         differences.append((apart.sum(dtype=np.float64), apart.size))
-        equal = given.argmax(-1) == expected.argmax(-1)
+        equal = ours.argmax(-1) == theirs.argmax(-1)
         agreed.append((equal.sum(), equal.size))
         if at < against.padded:
             rows.append(against.data.reduced(given, against.labels[at]))
@@ -175,6 +193,14 @@ def compare(run: Callable[[Batch], np.ndarray], against: Reference) -> dict[str,
         "batches": len(against.batches),
         "lengths": against.lengths and list(against.lengths),
     }
+
+
+def _apart(given: np.ndarray, expected: np.ndarray, scale: float) -> np.ndarray:
+    """Absolute differences; of a logit whose size fp32 resolves less finely than `scale`, less by as much."""
+    if expected.shape[-1] > 1:
+        given, expected = np.maximum(given, RULED_OUT), np.maximum(expected, RULED_OUT)
+    apart: np.ndarray = np.abs(given - expected) / np.maximum(1.0, np.abs(expected) * RESOLVED / (scale or 1.0))
+    return apart
 
 
 def _require_finite(name: str, finite: Sequence[np.ndarray], against: Reference) -> None:

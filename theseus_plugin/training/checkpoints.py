@@ -170,6 +170,8 @@ class Checkpoints:
 
 def _manifest(folder: Path) -> dict[str, Any] | None:
     """What a checkpoint says of itself; None: nothing that can be read."""
+    if not (folder / _MANIFEST).is_file():
+        return None
     try:
         content = read_json(folder / _MANIFEST)
     except (UserError, OSError, RecursionError):
@@ -184,6 +186,8 @@ def _manifest(folder: Path) -> dict[str, Any] | None:
 def _damage(folder: Path, files: dict[str, str]) -> str | None:
     for name, expected in files.items():
         try:
+            if not (folder / name).is_file():  # a pipe or a device may be without end
+                return f"{name} is no file" if (folder / name).exists() else f"{name} is missing"
             if sha256(folder / name) != expected:
                 return f"{name} is not what was written"
         except OSError:

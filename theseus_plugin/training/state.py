@@ -138,6 +138,8 @@ def strange_in_words(folder: Path) -> Iterator[None]:
     """
     try:
         yield
+    except UserError as error:
+        raise UserError(f"{error}: remove {folder.parent} to start anew") from error
     except (OSError, LookupError, TypeError, ValueError, RuntimeError, AttributeError, SafetensorError) as error:
         raise UserError(
             f"{folder} cannot be resumed from ({reason(error)}): remove {folder.parent} to start anew"
