@@ -145,7 +145,7 @@ def test_an_environment_variable_restricts(site: Path, monkeypatch: pytest.Monke
     install(site, "other-good", "other_good", GOOD, {"good": "other_good:Good"})
     monkeypatch.setenv("THESEUS_PLUGINS", "good, size")
     assert [listing.name for listing in registry.listing()] == ["good", "size"]
-    with pytest.raises(UserError, match="no method named 'theseus'"):
+    with pytest.raises(UserError, match="method 'theseus' is not among THESEUS_PLUGINS"):
         registry.load("method", "theseus")
 
 

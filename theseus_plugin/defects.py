@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from numbers import Real
 from pathlib import Path
 from traceback import walk_tb
 from typing import Any
@@ -81,11 +82,11 @@ def check_measured(evaluator: Evaluator, records: Any, models: Sequence[str]) ->
     """
     breach = None
     if not isinstance(records, list | tuple):
-        breach = f"it gives {_kind(records)}, no list of records"
+        breach = f"it gives {kind_of(records)}, no list of records"
     elif len(records) != len(models):
         breach = f"it gives {len(records)} records of {len(models)} models"
     elif strange := [record for record in records if not isinstance(record, Mapping)]:
-        breach = f"one of its records is {_kind(strange[0])}, no mapping"
+        breach = f"one of its records is {kind_of(strange[0])}, no mapping"
     else:
         breach = _no_json(list(records))
     if breach is not None:
@@ -97,21 +98,25 @@ def check_measured(evaluator: Evaluator, records: Any, models: Sequence[str]) ->
 
 def _breach_of_result(record: Any) -> str | None:
     if not isinstance(record, Mapping):
-        return f"its record is {_kind(record)}, no mapping"
+        return f"its record is {kind_of(record)}, no mapping"
     if lacking := sorted(Result.__required_keys__ - record.keys()):
         return f"its record lacks {', '.join(lacking)}"
     for key, (kind, word) in _PARTS.items():
         if not isinstance(record[key], kind):
-            return f"{key} of its record is {_kind(record[key])}, no {word}"
+            return f"{key} of its record is {kind_of(record[key])}, no {word}"
     figures = {
         **{f"before {name}": value for name, value in record["before"].items()},
         **{f"after {name}": value for name, value in record["after"].items()},
         **{f"parameters {name}": value for name, value in record["parameters"].items()},
         "training seconds": record["training"].get("seconds"),
     }
+    if not all(isinstance(metric, str) for metric in record["lower_is_better"]):
+        return "lower_is_better of its record holds what is no text"
     for name, value in figures.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            return f"{name} of its record is {_kind(value)}, no finite number"
+        if not finite_number(value):
+            return f"{name} of its record is {kind_of(value)}, no finite number"
+        if value < 0 and name.startswith(("parameters", "training")):
+            return f"{name} of its record is {value}: it cannot be below 0"
     scored = [record["after"], *([record["before"]] if record["before"] else [])]
     if any(record["metric"] not in found for found in scored):
         return f"its record has no figure of its metric {record['metric']!r}"
@@ -126,8 +131,19 @@ def _no_json(value: Any) -> str | None:
     return None
 
 
-def _kind(value: Any) -> str:
-    return str(value) if value is None or isinstance(value, float) else f"of type {type(value).__name__}"
+def kind_of(value: Any) -> str:
+    """What a value is that should be something else, for messages."""
+    return str(value) if value is None or isinstance(value, float) else f"a value of type {type(value).__name__}"
+
+
+def finite_number(value: Any) -> bool:
+    """Whether a value is a number that can be reckoned with, of Python or NumPy."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond what floats hold
+        return False
 
 
 def _as_mistake(error: BaseException) -> BaseException:

@@ -96,7 +96,7 @@ def _prepare(home: Path, quick: bool) -> str:
     content = yaml.safe_dump(_recipe(home, quick), sort_keys=False)
     path = home / "recipe.yaml"
     if path.exists():
-        if path.read_text(encoding="utf-8") != content:
+        if not path.is_file() or path.read_bytes() != content.encode():
             raise UserError(f"{home} holds a demo with other settings: remove it, or choose another --folder")
         return str(path)
     home.mkdir(parents=True, exist_ok=True)

@@ -72,7 +72,7 @@ def parse_yaml(text: str) -> Any:
         mark = error.problem_mark
         place = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: "
         raise UserError(
-            f"not valid YAML: {place}{error.problem}: put a text with special characters in quotes"
+            f"not valid YAML: {place}{error.problem}: put a text with special characters in single quotes"
         ) from None
     except (yaml.YAMLError, UnicodeEncodeError) as error:
         raise UserError("not valid YAML: " + " ".join(str(error).split())) from None

@@ -28,6 +28,7 @@ from theseus_plugin.contract import Method, Task
 from theseus_plugin.documents import parse_yaml, read_document
 from theseus_plugin.errors import UserError
 from theseus_plugin.plain import plain, shown
+from theseus_plugin.task_data import check_auto_class
 from theseus_plugin.training.config import TrainingConfig
 from theseus_plugin.validation import Options, validate
 
@@ -67,9 +68,11 @@ class Recipe(Options):
         """The task, its options validated.
 
         Raises:
-            UserError: no task in the recipe, an unknown one, or a wrong option.
+            UserError: no task in the recipe, an unknown one, a wrong option, or one whose models nothing can load.
         """
-        return registry.create_named("task", self.task or {}, where="task")  # type: ignore[no-any-return]
+        task: Task = registry.create_named("task", self.task or {}, where="task")
+        check_auto_class(task)
+        return task
 
     def create_method(self) -> Method:
         """The method, its options validated.

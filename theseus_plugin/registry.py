@@ -7,6 +7,7 @@ names.
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,6 +28,13 @@ GROUPS: dict[Kind, str] = {
     "schedule": "model_compression.schedules",
 }
 VERBS: dict[Kind, str] = {"method": "compress", "task": "load", "evaluator": "evaluate", "schedule": "rate_at"}
+_ARGUMENTS: dict[Kind, tuple[int, tuple[str, ...]]] = {
+    "method": (3, ()),
+    "task": (1, ("splits", "new_head")),
+    "evaluator": (2, ()),
+    "schedule": (2, ()),
+}
+"""What the verbs are called with: how many by their places, and those by their names."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +82,19 @@ def load(kind: Kind, name: str) -> type[Any]:
     """
     points = [point for point in _points(kind) if point.name == name]
     if not points:
-        hints = [did_you_mean(name, map(printable, names(kind))), *(problem for _, problem in unreadable(GROUPS[kind]))]
-        raise UserError(f"no {kind} named {printable(name)!r} is installed: {'; '.join(hints)}")
+        raise _absent(kind, name)
     if len(points) > 1:
         raise UserError(_conflict(kind, points))
     return _load(kind, points[0])
+
+
+def _absent(kind: Kind, name: str) -> UserError:
+    """Why there is no plugin of that name."""
+    if any(point.name == name for point in points_of(GROUPS[kind])):
+        allowed = printable(os.environ.get("THESEUS_PLUGINS", ""))
+        return UserError(f"{kind} {printable(name)!r} is not among THESEUS_PLUGINS={allowed!r}: add it there")
+    hints = [did_you_mean(name, map(printable, names(kind))), *(problem for _, problem in unreadable(GROUPS[kind]))]
+    return UserError(f"no {kind} named {printable(name)!r} is installed: {'; '.join(hints)}")
 
 
 def schema(kind: Kind, name: str) -> dict[str, Any]:
@@ -112,6 +128,8 @@ def create(kind: Kind, name: str, options: Mapping[str, Any], where: str) -> Any
         made = plugin(config)
     with _told(f"{who} cannot tell its options as JSON"):
         plain(config.model_dump(mode="json"))
+    if breach := _breach_of_verb(kind, made):
+        raise UserError(f"{who} breaks the contract, {breach}: update or uninstall it")
     return made
 
 
@@ -178,7 +196,7 @@ def _load(kind: Kind, point: EntryPoint) -> type[Any]:
 
 def _breach(kind: Kind, point: EntryPoint, plugin: Any) -> str | None:
     """How a plugin breaks the contract, as far as looking at it tells."""
-    from pydantic import BaseModel
+    from pydantic import BaseModel, RootModel
 
     lacking = [a for a in ("name", "summary", "Config", VERBS[kind]) if not hasattr(plugin, a)]
     if lacking:
@@ -192,8 +210,27 @@ def _breach(kind: Kind, point: EntryPoint, plugin: Any) -> str | None:
         return "its summary is no line of text"
     if not isinstance(config, type) or not issubclass(config, BaseModel):
         return "its Config is no pydantic model"
+    if issubclass(config, RootModel):
+        return "its Config has no keys"
+    if "name" in {*config.model_fields, *(field.alias for field in config.model_fields.values())}:
+        return "its Config has an option called name, which is that of the plugin in a recipe"
     if not callable(getattr(plugin, VERBS[kind])):
         return f"its {VERBS[kind]} cannot be called"
+    return None
+
+
+def _breach_of_verb(kind: Kind, made: Any) -> str | None:
+    """How the verb of an instance breaks the contract, as far as its signature tells."""
+    verb = getattr(made, VERBS[kind])
+    places, names = _ARGUMENTS[kind]
+    try:
+        inspect.signature(verb).bind(*[None] * places, **dict.fromkeys(names))
+    except TypeError as error:
+        return f"its {VERBS[kind]} cannot be called as it has to be ({error})"
+    except ValueError:  # nobody knows its signature
+        return None
+    if inspect.iscoroutinefunction(verb) or inspect.isgeneratorfunction(verb):
+        return f"its {VERBS[kind]} is a generator or a coroutine, which gives nothing when it is called"
     return None
 
 

@@ -184,7 +184,10 @@ LOADED = {
     "ends the program with a status when it compresses": (HEAD + METHOD.format("sys.exit(3)"), ("ended the program",)),
     "raises no Exception when it compresses": (HEAD + METHOD.format("raise GeneratorExit"), ("ended the program",)),
     "gives None as its record": (HEAD + METHOD.format("return None"), ("its record is None, no mapping",)),
-    "gives a list as its record": (HEAD + METHOD.format("return []"), ("its record is of type list, no mapping",)),
+    "gives a list as its record": (
+        HEAD + METHOD.format("return []"),
+        ("its record is a value of type list, no mapping",),
+    ),
     "gives an empty record": (HEAD + METHOD.format("return {}"), ("its record lacks after, before",)),
     "gives a score that is no number": (
         HEAD + RECORD + METHOD.format("return GOOD | {'after': {'f1': float('nan')}}"),
@@ -192,7 +195,7 @@ LOADED = {
     ),
     "gives a score that is a text": (
         HEAD + RECORD + METHOD.format("return GOOD | {'after': {'f1': '0.5'}}"),
-        ("after f1 of its record is of type str",),
+        ("after f1 of its record is a value of type str",),
     ),
     "gives no score of its metric": (
         HEAD + RECORD + METHOD.format("return GOOD | {'after': {'accuracy': 0.5}}"),
@@ -200,7 +203,7 @@ LOADED = {
     ),
     "gives scores as a list": (
         HEAD + RECORD + METHOD.format("return GOOD | {'after': [0.5]}"),
-        ("after of its record is of type list",),
+        ("after of its record is a value of type list",),
     ),
     "gives no seconds": (HEAD + RECORD + METHOD.format("return GOOD | {'training': {}}"), ("training seconds",)),
     "gives a record that JSON cannot hold": (
@@ -253,10 +256,10 @@ RATES = {
 
 MEASURED = {
     "None": ("return None", "it gives None, no list of records"),
-    "a mapping": ("return {}", "of type dict, no list of records"),
+    "a mapping": ("return {}", "it gives a value of type dict, no list of records"),
     "no record": ("return []", "it gives 0 records of 1 models"),
     "one too many": ("return [{}, {}]", "it gives 2 records of 1 models"),
-    "a list in a list": ("return [[]]", "one of its records is of type list"),
+    "a list in a list": ("return [[]]", "one of its records is a value of type list"),
     "NaN": ("return [{'x': float('nan')}]", "not JSON"),
     "an object": ("return [{'x': object()}]", "not JSON"),
     "a record that stands in itself": ("r = {}; r['r'] = r; return [r]", "not JSON"),

@@ -10,6 +10,7 @@ import numpy as np
 from theseus_plugin.checkpoint import load_tokenizer
 from theseus_plugin.errors import UserError
 from theseus_plugin.onnx.predict import predict
+from theseus_plugin.task_data import load_data
 from theseus_plugin.tasks.tokens import tokenize
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def load_texts(model: Model, task: Task) -> TaskData:
     Raises:
         UserError: what the task refuses; it is not one that classifies texts.
     """
-    data = task.load(str(model.folder), splits=("validation",))
+    data = load_data(task, str(model.folder), splits=("validation",))
     classifies = data.reduce is None and data.head.get("num_labels", 1) > 1
     if not (classifies and data.texts.get("validation")):
         raise UserError(

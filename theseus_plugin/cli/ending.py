@@ -42,7 +42,8 @@ def told(error: BaseException) -> tuple[str, int] | None:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "allocate memory" in str(error):
         return "out of memory: take a smaller model, batch_size or max_length", UserError.status
     if isinstance(error, RecursionError):
-        return f"something is nested too deeply ({error}): look for a file or a value nested so", UserError.status
+        culprit = " ".join(getattr(error, "__notes__", ())) or "look for a file or a value nested so"
+        return f"something is nested too deeply ({error}): {culprit}", UserError.status
     return None
 
 

@@ -61,7 +61,7 @@ def tune(
     from theseus_plugin import api
     from theseus_plugin.tuning.space import parse_search
 
-    output = output or str(Path(recipe).with_name(f"{Path(recipe).stem}-tuned.yaml"))
+    output = output or str(Path(recipe).parent / f"{Path(recipe).stem}-tuned.yaml")
     record = api.tune(recipe, overrides, output=output, search=parse_search(search), **options)
     if as_json:
         print_json(record)

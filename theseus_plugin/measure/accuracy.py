@@ -64,8 +64,9 @@ class Accuracy(Evaluator):
         from theseus_plugin.measure.alike import Asked, marks
         from theseus_plugin.measure.child import opened
         from theseus_plugin.onnx.predict import predict
+        from theseus_plugin.task_data import load_data
 
-        data = task.load(str(model.folder), splits=("validation",))
+        data = load_data(task, str(model.folder), splits=("validation",))
         examples = data.splits["validation"]
         size = self.config.batch_size
         with (

@@ -16,6 +16,7 @@ from theseus_plugin.errors import UserError
 from theseus_plugin.files import read_json
 from theseus_plugin.lengths import has_tokens, lengths
 from theseus_plugin.measure.alike import Asked, marks, unlike
+from theseus_plugin.task_data import load_data
 
 if TYPE_CHECKING:
     from theseus_plugin.contract import Task, TaskData
@@ -61,7 +62,7 @@ class Inputs:
     @classmethod
     def of(cls, task: Task, model: Model) -> Self:
         """The validation examples of a task, for a model."""
-        data, end = task.load(str(model.folder), splits=("validation",)), model.config.get("eos_token_id")
+        data, end = load_data(task, str(model.folder), splits=("validation",)), model.config.get("eos_token_id")
         return cls(data, end if model.config.get("is_encoder_decoder") and isinstance(end, int) else None)
 
     def shapes(self, shapes: Sequence[str], folder: Path) -> list[str]:

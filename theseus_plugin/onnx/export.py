@@ -22,6 +22,7 @@ from theseus_plugin.onnx.precision import lower_precision
 from theseus_plugin.onnx.stages import Stages, Write, name_nodes, operators, rewrite
 from theseus_plugin.pairing import write_config
 from theseus_plugin.records import trained_by
+from theseus_plugin.task_data import load_data
 from theseus_plugin.weights import weights_files
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def export(checkpoint: str, output: str, task: Task, config: ExportConfig | None
     weights = weights_files(checkpoint, task.auto_class)
     model = load_model(checkpoint, task.auto_class, attn_implementation="eager")
     model.config.use_cache = False  # a decoder would return keys and values too
-    data = task.load(checkpoint, splits=("validation",))
+    data = load_data(task, checkpoint, splits=("validation",))
     numbers = parity.places(data.splits["validation"], config.examples)
     chosen = [data.splits["validation"][number] for number in numbers]
     inputs = model_inputs(model, chosen[0])

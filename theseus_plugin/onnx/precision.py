@@ -16,6 +16,7 @@ from theseus_plugin.onnx.gate import Gate
 from theseus_plugin.onnx.predict import predict
 from theseus_plugin.onnx.session import Session
 from theseus_plugin.scale import Scale
+from theseus_plugin.task_data import load_data
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,9 +91,9 @@ def _lower(
 def _calibration(checkpoint: str, task: Task, inputs: Sequence[str]) -> list[parity.Batch]:
     """Training examples of every length; validation examples where the task has no others."""
     try:
-        data, split = task.load(checkpoint, splits=("train",)), "train"
+        data, split = load_data(task, checkpoint, splits=("train",)), "train"
     except UserError:
-        data, split = task.load(checkpoint, splits=("validation",)), "validation"
+        data, split = load_data(task, checkpoint, splits=("validation",)), "validation"
     chosen = parity.spread(data.splits[split], CALIBRATION_EXAMPLES)
     batches = parity.batches(chosen, data.collate)
     return [{name: batch[name] for name in inputs} for batch in batches]

@@ -20,6 +20,7 @@ from theseus_plugin.errors import UserError, did_you_mean
 from theseus_plugin.files import complete_folder, refuse_existing, write_json
 from theseus_plugin.provenance import environment
 from theseus_plugin.quiet import quiet
+from theseus_plugin.task_data import load_data
 from theseus_plugin.training import fingerprints
 from theseus_plugin.training.batches import refuse_unlabelled
 from theseus_plugin.training.card import model_card
@@ -79,7 +80,7 @@ class TrainingRun:
             self.checkpoints.refuse_existing()
         self.new_head = new_head
         with self.accelerator.main_process_first():
-            self.data = task.load(source, new_head=new_head)
+            self.data = load_data(task, source, new_head=new_head)
         refuse_unlabelled(self.data)
         for split, fingerprint in fingerprints.of_examples(self.data).items():
             self.checkpoints.inputs[f"the examples of {split}, or what makes them, as the tokenizer"] = fingerprint
