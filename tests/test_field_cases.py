@@ -25,6 +25,7 @@ used XLNet, whose config says -1 positions | test_pairing.py::test_xlnet_reads_i
 added tokens without resizing the embeddings | test_pairing.py::test_tokens_that_the_model_has_no_row_for
 gave pairs to a model of one token type | test_pairing.py::test_one_type_of_tokens_needs_no_telling
 benched a shape beyond the positions | measure/test_inputs.py::test_a_shape_longer_than_the_model
+fitted CANINE or CLIP, which have no single table of tokens | test_pairing.py::test_a_model_without_one_table_of_tokens_has_room
 
 # Weights that do not fit
 edited positions, vocabulary or widths in config.json | test_checkpoint.py::test_what_does_not_fit_is_refused
@@ -36,6 +37,7 @@ compressed four of six blocks | bad input: compresses four of the six blocks
 compressed ESM, whose contact head follows the depth | training/test_readback.py::test_esm_is_compressed_and_its_contact_head_keeps_the_kept_blocks
 saved a two-class BART, whose class names stock drops | training/test_readback.py::test_generic_names_of_two_classes_reach_a_model_of_three_by_default
 published a head of another size than the task's | training/test_readback.py::test_a_head_of_another_size_than_the_tasks_is_refused
+left a Qwen3-Next without a block of attention | bad input: leaves a Qwen3-Next without
 
 # Missing labels
 left a label empty in CSV | bad input: leaves a label empty in CSV
@@ -68,6 +70,7 @@ saved files in UTF-16 | bad input: saves CSV in UTF-16
 had texts that look like dates, numbers or booleans | tasks/test_textfiles.py::test_text_that_looks_like_another_type_stays_text
 trained on 16-bit greyscale images | tasks/test_image_modes.py::test_pixels_of_every_mode
 had .ipynb_checkpoints among the classes | tasks/test_image_modes.py::test_hidden_files_and_folders_are_no_images_and_no_classes
+put images outside the folders of classes | tasks/test_image_modes.py::test_an_image_outside_the_folders_of_classes_is_not_passed_over
 
 # Unlike examples in a pair
 compared language models whose blocks differ | measure/test_alike.py::test_blocks_of_tokens_are_examples_only_if_they_are_the_same
@@ -94,6 +97,7 @@ fitted a bf16 regression | training/test_rounding.py::test_the_metrics_are_those
 benched a model with NaN weights | onnx/test_finite.py::test_accuracy_of_nan_is_no_score
 exported a regression to fp16 whose activations overflow | onnx/test_finite.py::test_what_fp16_does_not_hold_stays_in_fp32
 exported a checkpoint with NaN weights | onnx/test_finite.py::test_a_checkpoint_with_nan_is_named_not_the_tolerance
+ruled a class out by -inf, which is fine | onnx/test_finite.py::test_a_class_that_is_minus_infinity_throughout_is_ruled_out
 
 # Passes without labels, texts without tokens
 trained on a batch without labels | training/test_unlabelled.py::test_a_pass_without_labels_changes_nothing
@@ -113,6 +117,7 @@ exported fp16 with --leave-out | onnx/test_half.py::test_a_node_is_left_out_by_t
 # Encoder-decoders in bench, regressions in parity
 benched T5 and BART classifiers at the default shapes | measure/test_inputs.py::test_classifiers_read_every_shape
 exported a regression at the scale of prices | onnx/test_finite.py::test_parity_of_a_regression_goes_by_the_spread_of_its_values
+exported a model whose masked class has -1e9 | onnx/test_parity.py::test_a_class_that_is_ruled_out_does_not_widen_the_bound
 
 # Foreign records, weights beside the graph
 exported a checkpoint with another tool's result.json | test_records.py::test_a_checkpoint_with_a_foreign_record_is_exported
@@ -148,6 +153,7 @@ wrote learning-rate for learning_rate | test_validation.py::test_the_whole_key_i
 had a plugin that ends the program | bad input: compresses with a method that ends the program
 had one damaged entry_points.txt installed | test_registry.py::test_a_distribution_that_cannot_be_read_hurts_nobody
 had a plugin that gives no record | bad input: compresses with a method that gives None
+had a task that gives no data | bad input: fits with a task that gives None
 
 # Disk, outputs, two at once
 filled the disk in the middle of any command | bad input: lacks space for files
@@ -157,6 +163,7 @@ gave an output a name of 300 characters | bad input: gives an output a name of 3
 started a command twice into one output | bad input: starts it twice into one output
 started four writers at once | test_claims.py::test_many_at_once_leave_one_whole_result
 tuned a recipe whose first trial cannot start | tuning/test_study.py::test_a_first_trial_that_cannot_start_leaves_nothing
+wrote the report over the model | bad input: writes the report over the model
 
 # The terminal
 piped into head, or closed standard output | test_ending.py::test_standard_output_that_takes_nothing

@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from theseus_plugin.errors import UserError
+
+_OURS = (".html", ".htm", ".jsonl")
+"""What an earlier call may have left in a model's folder, to be written anew."""
 
 
 def refuse_unusable(output: str | Path) -> None:
@@ -34,17 +38,27 @@ def refuse_unusable(output: str | Path) -> None:
     _try_to_make(given, _nearest(given, target.with_name(longest) if target.name else target / longest))
 
 
-def refuse_file(file: str | Path) -> None:
+def refuse_file(file: str | Path, inputs: Iterable[str | Path] = ()) -> None:
     """The same of a file that may stand there already, in a folder that does.
 
+    Args:
+        file: to be written.
+        inputs: files and folders that are read, or written otherwise.
+
     Raises:
-        UserError: it could not be written.
+        UserError: it could not be written, or is one of the inputs, or in one.
     """
     given = os.fspath(file)
     if given.endswith("/") or os.path.isdir(given):
         raise UserError(f"{given} is a folder: give the path of a file")
     if is_special(given):
         return
+    place = Path(os.path.realpath(given))
+    for other in inputs:
+        read = Path(os.path.realpath(other))
+        inside = read in place.parents and place.exists() and place.suffix not in _OURS
+        if read == place or inside:
+            raise UserError(f"{given} would overwrite {other}: name another file")
     refuse_unusable(given)
     parent = Path(os.path.realpath(given)).parent
     if not parent.is_dir():

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any, NoReturn
+from dataclasses import dataclass, fields, replace
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -14,9 +14,8 @@ from theseus_plugin.defects import finite_number, kind_of
 from theseus_plugin.errors import UserError
 from theseus_plugin.plain import shown
 
-if TYPE_CHECKING:
-    Collate = Callable[[Sequence[Features]], dict[str, np.ndarray]]
-    Score = Callable[[np.ndarray, np.ndarray], dict[str, float]]
+Collate = Callable[[Sequence[Features]], dict[str, np.ndarray]]
+Score = Callable[[np.ndarray, np.ndarray], dict[str, float]]
 
 _USUAL = {
     f"AutoModelFor{head}"
@@ -49,7 +48,7 @@ def load_data(
     return replace(
         data,
         collate=_checked_collate(task, data),
-        score=_checked_score(task, data),
+        score=_CheckedScore(task, data.score, data.metric),
         lower_is_better=frozenset(data.lower_is_better),
     )
 
@@ -148,14 +147,24 @@ def _refuse_unknown_labels(task: Task, labels: np.ndarray, head: Mapping[str, An
 _CLASSES = "single_label_classification"
 
 
-def _checked_score(task: Task, data: TaskData) -> Score:
-    def score(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-        found = data.score(logits, labels)
-        if not isinstance(found, Mapping) or data.metric not in found:
-            refuse(task, f"its score gives {shown(found)}, no mapping with {data.metric!r}")
+@dataclass(frozen=True)
+class _CheckedScore:
+    """A task's score that refuses what is no figure."""
+
+    task: Task
+    score: Score
+    metric: str
+
+    def __call__(self, logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+        found = self.score(logits, labels)
+        if not isinstance(found, Mapping) or self.metric not in found:
+            refuse(self.task, f"its score gives {shown(found)}, no mapping with {self.metric!r}")
         for name, value in found.items():
             if not finite_number(value):
-                refuse(task, f"its score gives {shown(name)} as {kind_of(value)}, no finite number")
+                refuse(self.task, f"its score gives {shown(name)} as {kind_of(value)}, no finite number")
         return {name: float(value) for name, value in found.items()}
 
-    return score
+
+def unchecked(score: Score) -> Score:
+    """A score for draws or few examples, which need not define a metric: it may be no number there."""
+    return score.score if isinstance(score, _CheckedScore) else score

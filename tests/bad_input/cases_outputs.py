@@ -223,6 +223,26 @@ CASES = [
         largest_file=100,
     ),
     *(_twice(command, run) for command, run in FOLDERS.items() if command != "attack"),
+    Case(
+        "writes the report over the model",
+        lambda w: ["bench", str(w.copy("onnx")), "--report", "onnx/model.onnx"],
+        ("onnx/model.onnx would overwrite onnx",),
+    ),
+    Case(
+        "writes the report over the configuration of the model",
+        lambda w: ["bench", str(w.copy("onnx")), "--report", "onnx/config.json"],
+        ("onnx/config.json would overwrite onnx",),
+    ),
+    Case(
+        "appends records to the model",
+        lambda w: ["bench", str(w.copy("onnx")), "--records", "onnx/model.onnx"],
+        ("onnx/model.onnx would overwrite onnx",),
+    ),
+    Case(
+        "writes report and records into one file",
+        lambda w: ["bench", str(w.assets / "onnx"), "--report", "one", "--records", "one"],
+        ("one would overwrite one",),
+    ),
     Case("names a command that is not there", lambda w: ["fitt", "x"], ("No such command 'fitt'", "--help")),
     Case("leaves the recipe out", lambda w: ["fit"], ("Missing argument 'RECIPE'", "fit --help")),
     Case("gives an option that is not there", lambda w: ["fit", "--epochs", "3"], ("No such option", "--epochs")),

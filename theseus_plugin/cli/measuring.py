@@ -76,11 +76,13 @@ def bench(
     MODEL is an ONNX folder or file, or a checkpoint, which PyTorch runs as it is or, as CHECKPOINT@compiled, compiled.
     """
     from theseus_plugin import api
+    from theseus_plugin.measure.models import split_name
     from theseus_plugin.outputs import refuse_file
     from theseus_plugin.recipe import override
 
     if report is not None:
-        refuse_file(report)
+        records = options["records"]
+        refuse_file(report, [*(split_name(model)[0] for model in models), *([records] if records is not None else [])])
     evaluators = override({name: {} for name in names or api.EVALUATORS}, overrides)
     show_bench(api.bench(models, task, evaluators, **options), report, as_json)
 

@@ -135,8 +135,9 @@ class _Scored:
     @cached_property
     def resampled(self) -> dict[str, np.ndarray]:
         from theseus_plugin.measure.statistics import resampled_scores
+        from theseus_plugin.task_data import unchecked
 
-        return resampled_scores(self.data.score, self.logits, self.labels)
+        return resampled_scores(unchecked(self.data.score), self.logits, self.labels)
 
 
 def _refuse_other_head(model: Model, width: int, data: TaskData) -> None:

@@ -53,7 +53,7 @@ def kept_in(file: str | Path | None, models: Sequence[str]) -> Iterator[list[dic
     from theseus_plugin.provenance import environment
 
     records: list[dict[str, Any]] = []
-    _append(file, records)
+    _append(file, records, models)
     try:
         yield records
     except (Exception, KeyboardInterrupt) as error:
@@ -64,14 +64,15 @@ def kept_in(file: str | Path | None, models: Sequence[str]) -> Iterator[list[dic
         )
         raise
     finally:
-        _append(file, records)
+        _append(file, records, models)
 
 
-def _append(file: str | Path | None, records: Sequence[Mapping[str, Any]]) -> None:
+def _append(file: str | Path | None, records: Sequence[Mapping[str, Any]], models: Sequence[str]) -> None:
     if file is None:
         return
     from theseus_plugin.files import append_lines
+    from theseus_plugin.measure.models import split_name
     from theseus_plugin.outputs import refuse_file
 
-    refuse_file(file)
+    refuse_file(file, [split_name(model)[0] for model in models])
     append_lines(file, [json.dumps(record, allow_nan=False) for record in records])

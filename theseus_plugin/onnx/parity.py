@@ -13,6 +13,7 @@ from theseus_plugin.errors import UserError, reason
 from theseus_plugin.lengths import has_tokens, lengths
 from theseus_plugin.onnx.finite import finite_rows, require_finite, without_padding
 from theseus_plugin.quiet import quiet
+from theseus_plugin.task_data import unchecked
 
 if TYPE_CHECKING:
     from theseus_plugin.contract import Features, TaskData
@@ -236,4 +237,4 @@ def _difference(rows: Sequence[Rows], against: Reference) -> float | None:
 def _metric(rows: Sequence[Rows], against: Reference) -> float:
     """The metric with every example once."""
     logits, labels = zip(*rows, strict=True)
-    return against.data.score(np.concatenate(logits), np.concatenate(labels))[against.data.metric]
+    return unchecked(against.data.score)(np.concatenate(logits), np.concatenate(labels))[against.data.metric]

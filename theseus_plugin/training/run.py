@@ -131,7 +131,10 @@ class TrainingRun:
         """
         if not outcome.weights:
             raise UserError(f"{self.output}: this run chose no weights to write, so nothing was written: start it anew")
-        weights = precisions_of(self.source).rounded(outcome.weights)
+        precisions = precisions_of(self.source)
+        weights = precisions.rounded(outcome.weights)
+        if precisions.usual == torch.float16 and all(tensor.dtype != torch.float16 for tensor in weights.values()):
+            self.console.print("saved in fp32: fp16, as the source is saved, is too narrow for the weights")
         put_weights(model, weights)
         after = self.evaluate(model)
         result = Result(
