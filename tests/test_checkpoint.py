@@ -15,9 +15,9 @@ from tests.support_models import Sentences
 from tests.tiny import save_decoder, save_tiny, save_tokenizer
 from theseus_plugin.checkpoint import load_config, load_model, load_tokenizer
 from theseus_plugin.errors import UserError
+from theseus_plugin.loading.weights import weights_files
 from theseus_plugin.onnx.export import export
 from theseus_plugin.tasks.heads import classes_of
-from theseus_plugin.weights import weights_files
 
 CLASSIFIER = "AutoModelForSequenceClassification"
 

@@ -17,15 +17,15 @@ from tests.bad_input import driver
 HERE = Path(__file__).parent
 KINDS = """
 # Model, tokenizer and config disagree
-had a config that names another padding id than the tokenizer pads with | test_pairing.py::test_a_text_alone_has_the_logits_it_has_in_a_batch
-scored such a classifier at batch sizes 1 and 64 | test_pairing.py::test_a_score_does_not_follow_the_batch_size
-trained with a tokenizer that pads on the left | test_pairing.py::test_padding_never_counts
-asked for 600 tokens of a RoBERTa with 514 positions | test_pairing.py::test_texts_longer_than_the_positions
-used XLNet, whose config says -1 positions | test_pairing.py::test_xlnet_reads_its_last_place
-added tokens without resizing the embeddings | test_pairing.py::test_tokens_that_the_model_has_no_row_for
-gave pairs to a model of one token type | test_pairing.py::test_one_type_of_tokens_needs_no_telling
+had a config that names another padding id than the tokenizer pads with | loading/test_pairing.py::test_a_text_alone_has_the_logits_it_has_in_a_batch
+scored such a classifier at batch sizes 1 and 64 | loading/test_pairing.py::test_a_score_does_not_follow_the_batch_size
+trained with a tokenizer that pads on the left | loading/test_pairing.py::test_padding_never_counts
+asked for 600 tokens of a RoBERTa with 514 positions | loading/test_pairing.py::test_texts_longer_than_the_positions
+used XLNet, whose config says -1 positions | loading/test_pairing.py::test_xlnet_reads_its_last_place
+added tokens without resizing the embeddings | loading/test_pairing.py::test_tokens_that_the_model_has_no_row_for
+gave pairs to a model of one token type | loading/test_pairing.py::test_one_type_of_tokens_needs_no_telling
 benched a shape beyond the positions | measure/test_inputs.py::test_a_shape_longer_than_the_model
-fitted CANINE or CLIP, which have no single table of tokens | test_pairing.py::test_a_model_without_one_table_of_tokens_has_room
+fitted CANINE or CLIP, which have no single table of tokens | loading/test_pairing.py::test_a_model_without_one_table_of_tokens_has_room
 
 # Weights that do not fit
 edited positions, vocabulary or widths in config.json | test_checkpoint.py::test_what_does_not_fit_is_refused
@@ -157,11 +157,11 @@ had a task that gives no data | bad input: fits with a task that gives None
 
 # Disk, outputs, two at once
 filled the disk in the middle of any command | bad input: lacks space for files
-wrote with eleven libraries onto a full disk | test_disk.py::test_they_say_it_of_a_disk_that_is_full
+wrote with eleven libraries onto a full disk | writing/test_disk.py::test_they_say_it_of_a_disk_that_is_full
 wrote into a file as if it were a folder | bad input: writes into a file as if it were a folder
 gave an output a name of 300 characters | bad input: gives an output a name of 300 characters
 started a command twice into one output | bad input: starts it twice into one output
-started four writers at once | test_claims.py::test_many_at_once_leave_one_whole_result
+started four writers at once | writing/test_claims.py::test_many_at_once_leave_one_whole_result
 tuned a recipe whose first trial cannot start | tuning/test_study.py::test_a_first_trial_that_cannot_start_leaves_nothing
 wrote the report over the model | bad input: writes the report over the model
 

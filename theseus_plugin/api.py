@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from theseus_plugin import registry
-from theseus_plugin.claims import claimed
 from theseus_plugin.contract import Evaluator, Result, Task
 from theseus_plugin.defects import check_result, plugins_named
 from theseus_plugin.errors import UserError
@@ -19,6 +18,7 @@ from theseus_plugin.plain import shown
 from theseus_plugin.recipe import Recipe, load_recipe
 from theseus_plugin.records import task_section
 from theseus_plugin.validation import validate
+from theseus_plugin.writing.claims import claimed
 
 EVALUATORS = ("accuracy", "latency", "size", "memory")
 """What `bench` measures unless it is told."""

@@ -10,12 +10,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from theseus_plugin.configuration import read_config, refuse_own_code, told
 from theseus_plugin.errors import UserError, reason
 from theseus_plugin.files import means_a_path
-from theseus_plugin.pairing import align_padding, align_tokenizer
+from theseus_plugin.loading.configuration import read_config, refuse_own_code, told
+from theseus_plugin.loading.pairing import align_padding, align_tokenizer
+from theseus_plugin.loading.weights import INDEX, read_fields, shard_names, weights_files
 from theseus_plugin.quiet import quiet
-from theseus_plugin.weights import INDEX, read_fields, shard_names, weights_files
 
 if TYPE_CHECKING:
     from torch import nn
@@ -45,7 +45,7 @@ def load_model(
     import transformers
     from safetensors import SafetensorError
 
-    from theseus_plugin import fitting
+    from theseus_plugin.loading import matching
 
     _refuse_no_folder(checkpoint)
     _check_weights(checkpoint, auto_class)
@@ -75,12 +75,12 @@ def load_model(
     except Exception as error:  # of the architecture's own code
         refuse_own_code(checkpoint, error)
         raise UserError(f"{checkpoint}: {auto_class} cannot load it ({told(error)})") from error
-    head = fitting.new_head(model) if new_head else []
+    head = matching.new_head(model) if new_head else []
     _refuse_missing(checkpoint, model, sorted(report["missing_keys"]), head_may_be_new=new_head is not None)
-    fitting.refuse_unfit(checkpoint, model, report, head)
+    matching.refuse_unfit(checkpoint, model, report, head)
     mismatched = [name for name, *_ in report["mismatched_keys"]]
     if not set(head) <= {*report["missing_keys"], *mismatched}:
-        fitting.renew(model, [*head, *report["missing_keys"]], random_state)
+        matching.renew(model, [*head, *report["missing_keys"]], random_state)
     return model.eval()
 
 
@@ -213,7 +213,7 @@ def _check_weights(checkpoint: str, auto_class: str) -> None:
 
 
 def _refuse_missing(checkpoint: str, model: PreTrainedModel, missing: list[str], head_may_be_new: bool) -> None:
-    from theseus_plugin.fitting import some
+    from theseus_plugin.loading.matching import some
 
     body = f"{model.base_model_prefix}."
     # the pooler counts as part of the head: encoders are often published without one

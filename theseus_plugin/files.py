@@ -15,10 +15,10 @@ from typing import Any
 
 import psutil
 
-from theseus_plugin.claims import claimed
-from theseus_plugin.disk import disk_trouble
 from theseus_plugin.errors import UserError
-from theseus_plugin.outputs import is_special, refuse_unusable
+from theseus_plugin.writing.claims import claimed
+from theseus_plugin.writing.disk import disk_trouble
+from theseus_plugin.writing.outputs import is_special, refuse_unusable
 
 
 def refuse_existing(folder: str | Path) -> None:

@@ -102,7 +102,7 @@ def _into(did: str, output: str, *says: str, commands: dict[str, Command], **wor
 
 
 HOLD = (
-    "import sys; from theseus_plugin.claims import claimed\n"
+    "import sys; from theseus_plugin.writing.claims import claimed\n"
     "with claimed(sys.argv[1]):\n    print('held', flush=True)\n    sys.stdin.read()"
 )
 

@@ -11,8 +11,8 @@ from types import FrameType
 
 import click
 
-from theseus_plugin.disk import disk_trouble
 from theseus_plugin.errors import UserError
+from theseus_plugin.writing.disk import disk_trouble
 
 
 class Stopped(KeyboardInterrupt):

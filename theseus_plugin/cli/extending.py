@@ -61,7 +61,7 @@ def olive_config(output: str, as_json: bool) -> None:
     """Write Microsoft Olive's package configuration with every method as a pass: for olive run --package-config."""
     from theseus_plugin.files import as_json as text_of
     from theseus_plugin.files import write_file
-    from theseus_plugin.outputs import refuse_file
+    from theseus_plugin.writing.outputs import refuse_file
 
     refuse_file(output)
     from theseus_plugin.hosts import olive

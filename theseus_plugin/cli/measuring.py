@@ -77,8 +77,8 @@ def bench(
     """
     from theseus_plugin import api
     from theseus_plugin.measure.models import split_name
-    from theseus_plugin.outputs import refuse_file
     from theseus_plugin.recipe import override
+    from theseus_plugin.writing.outputs import refuse_file
 
     if report is not None:
         records = options["records"]

@@ -72,7 +72,7 @@ def _append(file: str | Path | None, records: Sequence[Mapping[str, Any]], model
         return
     from theseus_plugin.files import append_lines
     from theseus_plugin.measure.models import split_name
-    from theseus_plugin.outputs import refuse_file
+    from theseus_plugin.writing.outputs import refuse_file
 
     refuse_file(file, [split_name(model)[0] for model in models])
     append_lines(file, [json.dumps(record, allow_nan=False) for record in records])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from theseus_plugin.errors import UserError
 from theseus_plugin.files import read_json, sha256
-from theseus_plugin.weights import INDEX, WEIGHTS, shards
+from theseus_plugin.loading.weights import INDEX, WEIGHTS, shards
 
 if TYPE_CHECKING:
     from theseus_plugin.measure.graphs import Graph

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from theseus_plugin.disk import disk_trouble
 from theseus_plugin.errors import UserError, reason
 from theseus_plugin.onnx import external
 from theseus_plugin.quiet import mute
+from theseus_plugin.writing.disk import disk_trouble
 
 if TYPE_CHECKING:
     from torch import nn

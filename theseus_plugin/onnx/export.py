@@ -12,6 +12,8 @@ from theseus_plugin.checkpoint import load_model, load_processor
 from theseus_plugin.contract import as_recipe
 from theseus_plugin.errors import UserError, reason
 from theseus_plugin.files import complete_folder, refuse_existing, sha256, write_json
+from theseus_plugin.loading.pairing import write_config
+from theseus_plugin.loading.weights import weights_files
 from theseus_plugin.onnx import external, fusion, metadata, parity
 from theseus_plugin.onnx.config import ExportConfig
 from theseus_plugin.onnx.convert import EXPORTERS, convert, model_inputs
@@ -20,10 +22,8 @@ from theseus_plugin.onnx.first_query import keep_first_query
 from theseus_plugin.onnx.first_token import keep_first_token
 from theseus_plugin.onnx.precision import lower_precision
 from theseus_plugin.onnx.stages import Stages, Write, name_nodes, operators, rewrite
-from theseus_plugin.pairing import write_config
 from theseus_plugin.records import trained_by
 from theseus_plugin.task_data import load_data
-from theseus_plugin.weights import weights_files
 
 if TYPE_CHECKING:
     from theseus_plugin.contract import Task

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from theseus_plugin.disk import disk_trouble
 from theseus_plugin.errors import reason
 from theseus_plugin.onnx import external, parity
 from theseus_plugin.onnx.session import Session
+from theseus_plugin.writing.disk import disk_trouble
 
 Write = Callable[[Path, Path], Any]
 """Writes what it makes of the first file to the second; gives nothing (0, an empty mapping) if it changed nothing."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from theseus_plugin.contract import IGNORED, Features
-from theseus_plugin.pairing import refuse_unknown
+from theseus_plugin.loading.pairing import refuse_unknown
 from theseus_plugin.tasks.lazy import Lazy
 
 CHOSEN, MASKED, RANDOM = 0.15, 0.8, 0.1

@@ -13,11 +13,11 @@ from typing import Any, Literal
 import datasets
 
 from theseus_plugin.contract import Features
-from theseus_plugin.disk import disk_trouble
 from theseus_plugin.errors import UserError, did_you_mean, reason
 from theseus_plugin.files import means_a_path
 from theseus_plugin.tasks.tables import Columns, read_json, read_separated
 from theseus_plugin.tasks.textfiles import COMPRESSED, existing_file
+from theseus_plugin.writing.disk import disk_trouble
 
 Quoting = Literal["auto", "literal", "csv"]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from theseus_plugin.contract import IGNORED
 from theseus_plugin.errors import UserError
-from theseus_plugin.pairing import refuse_unknown
+from theseus_plugin.loading.pairing import refuse_unknown
 from theseus_plugin.tasks.marks import Marks
 from theseus_plugin.tasks.reading import Rows
 from theseus_plugin.tasks.tokens import BATCH

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from theseus_plugin.configuration import room_of
 from theseus_plugin.contract import IGNORED, Features
 from theseus_plugin.errors import UserError
-from theseus_plugin.pairing import refuse_unknown
+from theseus_plugin.loading.configuration import room_of
+from theseus_plugin.loading.pairing import refuse_unknown
 
 NO_LIMIT = 2**31 - 1
 """The length of an input that nothing bounds."""

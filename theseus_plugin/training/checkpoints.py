@@ -14,10 +14,10 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 from rich.console import Console
 
-from theseus_plugin.disk import disk_trouble
 from theseus_plugin.errors import UserError
 from theseus_plugin.files import read_json, sha256, write_json
 from theseus_plugin.validation import flattened
+from theseus_plugin.writing.disk import disk_trouble
 
 KEPT = 2
 """How many of them stand at once: the newest, and the one before in case the newest is damaged."""

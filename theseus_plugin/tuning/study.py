@@ -17,10 +17,8 @@ import yaml
 from pydantic import Field
 
 from theseus_plugin.api import compress
-from theseus_plugin.claims import claimed
 from theseus_plugin.errors import Interrupted, UserError
 from theseus_plugin.files import read_json, refuse_existing, write_json
-from theseus_plugin.outputs import refuse_file
 from theseus_plugin.recipe import Recipe, load_recipe, read_recipe
 from theseus_plugin.scale import scale
 from theseus_plugin.schemas import resuming
@@ -28,6 +26,8 @@ from theseus_plugin.showing import plain_console
 from theseus_plugin.tuning.record import RECORD, read_record, write_record
 from theseus_plugin.tuning.space import Space, Values, propose, put, search_space
 from theseus_plugin.validation import Count, Options, validate
+from theseus_plugin.writing.claims import claimed
+from theseus_plugin.writing.outputs import refuse_file
 
 
 class Limits(Options):

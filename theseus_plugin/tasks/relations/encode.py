@@ -7,7 +7,7 @@ from typing import Any
 
 from theseus_plugin.checkpoint import load_config, load_tokenizer
 from theseus_plugin.errors import UserError
-from theseus_plugin.pairing import refuse_unknown
+from theseus_plugin.loading.pairing import refuse_unknown
 from theseus_plugin.tasks.relations.text import Instance
 from theseus_plugin.tasks.tokens import longest_input
 

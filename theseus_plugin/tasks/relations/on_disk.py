@@ -13,9 +13,9 @@ import datasets
 import pyarrow
 
 from theseus_plugin.contract import Features
-from theseus_plugin.disk import disk_trouble
 from theseus_plugin.errors import UserError
 from theseus_plugin.progress import progress
+from theseus_plugin.writing.disk import disk_trouble
 
 _TOGETHER = 4
 """Items that a process is given at a time."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from theseus_plugin.configuration import RESTORE
 from theseus_plugin.errors import UserError
+from theseus_plugin.loading.configuration import RESTORE
 from theseus_plugin.quiet import quiet
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from theseus_plugin.errors import UserError, reason
+from theseus_plugin.loading.weights import read_fields
 from theseus_plugin.quiet import quiet
-from theseus_plugin.weights import read_fields
 
 RESTORE = "restore the config.json that was saved with the weights"
 _COUNTS = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size")

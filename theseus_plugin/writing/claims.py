@@ -11,7 +11,7 @@ from pathlib import Path
 
 from theseus_plugin.errors import UserError
 from theseus_plugin.launching import is_first_process
-from theseus_plugin.outputs import refuse_unusable
+from theseus_plugin.writing.outputs import refuse_unusable
 
 try:
     import fcntl

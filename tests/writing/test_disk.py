@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.clean_process import exit_code
-from theseus_plugin.disk import disk_trouble
 from theseus_plugin.errors import UserError
+from theseus_plugin.writing.disk import disk_trouble
 
 KILOBYTES = 300
 

@@ -16,8 +16,8 @@ from tests.support_models import CONFIGS, random_model, sentences, torch_logits
 from tests.tiny import save_decoder, save_tiny, save_tokenizer
 from theseus_plugin import export, fit
 from theseus_plugin.checkpoint import load_config, load_model, load_processor, load_tokenizer
-from theseus_plugin.configuration import room_of
 from theseus_plugin.errors import UserError
+from theseus_plugin.loading.configuration import room_of
 from theseus_plugin.measure.accuracy import Accuracy, AccuracyConfig
 from theseus_plugin.recipe import load_recipe
 from theseus_plugin.tasks.masking import Masks

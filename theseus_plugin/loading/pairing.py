@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from theseus_plugin.configuration import Room, room_of
 from theseus_plugin.errors import UserError
 from theseus_plugin.files import write_json
-from theseus_plugin.weights import read_fields
+from theseus_plugin.loading.configuration import Room, room_of
+from theseus_plugin.loading.weights import read_fields
 
 _BEYOND = "theseus_beyond"
 """Attribute of a tokenizer: ids that its model has no row for, of tokens that only a text can bring in."""

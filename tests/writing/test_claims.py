@@ -14,12 +14,12 @@ from threading import Thread
 import pytest
 
 from tests.clean_process import exit_code
-from theseus_plugin.claims import claimed
 from theseus_plugin.errors import UserError
 from theseus_plugin.files import complete_folder
+from theseus_plugin.writing.claims import claimed
 
 HOLD = (
-    "import sys; from theseus_plugin.claims import claimed\n"
+    "import sys; from theseus_plugin.writing.claims import claimed\n"
     "with claimed(sys.argv[1]):\n    print('held', flush=True)\n    sys.stdin.read()"
 )
 

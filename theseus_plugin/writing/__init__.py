@@ -1,0 +1,1 @@
+"""Whether an output can be written: its place, other processes, the disk."""
