@@ -23,6 +23,7 @@ class ReplaceableModule:
         in_eval: whether they run in eval mode; so they do, but for measuring what each module costs.
         mix: share of the successor in the output where both run in training (the deterministic mix); None: one runs.
         output: what the successor blocks made so far of what came into the module in this pass.
+        begun: whether one of them has run in this pass.
     """
 
     def __init__(self) -> None:
@@ -30,6 +31,7 @@ class ReplaceableModule:
         self.in_eval = True
         self.mix: float | None = None
         self.output: Any = None
+        self.begun = False
 
 
 class Slot(nn.Module):
@@ -67,7 +69,7 @@ class Slot(nn.Module):
         """
         module = self.module
         if self.first:
-            module.output = hidden_states
+            module.output, module.begun = hidden_states, False
         if self.training and module.mix is not None:
             output = self._mixed(module.mix, hidden_states, *args, **kwargs)
         elif module.replaced if self.training else module.in_eval:
@@ -80,11 +82,11 @@ class Slot(nn.Module):
 
     def _replaced(self, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Any:
         if self.successor is None:
-            if self.module.output is hidden_states:  # no successor block has run yet
+            if not self.module.begun:
                 return self._as_a_block_gives(hidden_states, *args, **kwargs)
             # all of it: what comes with the hidden states, such as T5's position bias, goes on from here as well
             return self.module.output
-        self.module.output = self.successor(hidden_states, *args, **kwargs)
+        self.module.output, self.module.begun = self.successor(hidden_states, *args, **kwargs), True
         return self.module.output
 
     def _mixed(self, share: float, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Any:
