@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import reprlib
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
@@ -44,14 +44,17 @@ class Marks:
         texts: dict[tuple[type, Any], str] = {}  # by the type too: 1 and True are equal
         called: dict[str, str] = {}
         for row, ours in enumerate(values, start=1):
+            spelled = []
             for value in ours:
-                # a list has no place in a dict, and is refused
-                if not isinstance(value, Hashable) or (type(value), value) not in texts:
+                try:
+                    text = texts[type(value), value]
+                except (KeyError, TypeError):  # a new one; or a list, which has no place in a dict and is refused
                     marks._require(row, value)
                     text = texts[type(value), value] = _text(value)
                     called[text] = _named(value, names) if names else text
-            marks.spelled.append([texts[type(value), value] for value in ours])
-        marks.named.extend([called[text] for text in ours] for ours in marks.spelled)
+                spelled.append(text)
+            marks.spelled.append(spelled)
+        marks.named.extend([[called[text] for text in ours] for ours in marks.spelled] if names else marks.spelled)
         marks._require_one_spelling()
         return marks
 

@@ -35,7 +35,7 @@ def read_separated(path: str, separator: str, literal: bool) -> tuple[Columns, s
         rows = _literal(stream, separator) if literal else _quoted(stream, path, separator)
         header = next(rows, [])
         names = _named(header)
-        found: list[list[str | None]] = []
+        found: list[Sequence[str | None]] = []
         for row in rows:
             if len(row) > len(names):
                 told = repr(header[0]) if len(header) == 1 else str(len(header))
@@ -43,7 +43,7 @@ def read_separated(path: str, separator: str, literal: bool) -> tuple[Columns, s
                     f"{path}, row {len(found) + 1}: {len(row)} cells, but the header has {told}: fix the row"
                     + ("" if literal else ", or quote cells that hold the separator")
                 )
-            found.append([*row, *[None] * (len(names) - len(row))])
+            found.append(row if len(row) == len(names) else [*row, *[None] * (len(names) - len(row))])
     columns = zip(*found, strict=True) if found else ([] for _ in names)
     return dict(zip(names, map(list, columns), strict=True)), {name for name in header if header.count(name) > 1}
 
@@ -106,7 +106,7 @@ def _quoted(stream: TextIO, path: str, separator: str) -> Iterator[list[str]]:
     try:
         for row in reader:
             if row and not (len(row) == 1 and row[0] and not row[0].strip(blank)):
-                yield [cell.replace(_CR, "\r") for cell in row]
+                yield [cell.replace(_CR, "\r") for cell in row] if _CR in "".join(row) else row
             begin = reader.line_num + 1
     except csv.Error as error:
         what = "a quote is never closed" if "unexpected end" in str(error) else "text behind a closing quote"
@@ -127,6 +127,8 @@ def _with_ends(stream: Iterable[str]) -> Iterator[str]:
 
 
 def _kept(line: str) -> str:
+    if "\r" not in line:
+        return line
     body = line.rstrip("\r\n")
     return body.replace("\r", _CR) + line[len(body) :]
 
