@@ -20,6 +20,10 @@ from theseus_plugin.training.launcher import parse
 FSDP = {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"}
 
 
+def checked(config: TrainingConfig) -> None:
+    check_launch(config.sharding, config.gradient_accumulation)
+
+
 def test_the_launchers_accumulation_is_the_recipes(recipe: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     """Weights and steps, against the same number written in the recipe."""
     found = {}
@@ -36,10 +40,10 @@ def test_the_launchers_accumulation_is_the_recipes(recipe: dict[str, Any], monke
 
 def test_the_recipes_accumulation_against_another_of_the_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACCELERATE_GRADIENT_ACCUMULATION_STEPS", "4")
-    check_launch(TrainingConfig())
-    check_launch(TrainingConfig(gradient_accumulation=4))
+    checked(TrainingConfig())
+    checked(TrainingConfig(gradient_accumulation=4))
     with pytest.raises(UserError, match=r"steps 4, but training\.gradient_accumulation is 2: remove one of the two"):
-        check_launch(TrainingConfig(gradient_accumulation=2))
+        checked(TrainingConfig(gradient_accumulation=2))
 
 
 @pytest.mark.parametrize(
@@ -66,7 +70,7 @@ def test_what_the_loop_does_not_do_is_refused(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(UserError, match=f"^launched with {complaint}"):
-        check_launch(TrainingConfig())
+        checked(TrainingConfig())
 
 
 def test_what_the_launcher_always_writes_asks_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,7 +92,7 @@ def test_what_the_launcher_always_writes_asks_for_nothing(monkeypatch: pytest.Mo
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(launch, "launcher_options", lambda: {"use_fsdp": "True", "fsdp_version": "2"})
     config = TrainingConfig()
-    check_launch(config)
+    checked(config)
     assert config.sharding == "blocks"
     assert launched_precision() is None
 
@@ -132,7 +136,7 @@ def test_options_that_accelerate_drops_are_refused_too(
         assert options is not None
         monkeypatch.setattr(launch, "launcher_options", lambda: options)
     with pytest.raises(UserError, match=f"^launched with {complaint}"):
-        check_launch(TrainingConfig(gradient_accumulation=1))
+        checked(TrainingConfig(gradient_accumulation=1))
 
 
 def test_commands_that_launch_something_else() -> None:

@@ -7,13 +7,10 @@ one optimizer for good, while here a second model takes over after the replacing
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from theseus_plugin.errors import UserError
 from theseus_plugin.training.launcher import launcher_options
-
-if TYPE_CHECKING:
-    from theseus_plugin.training.config import TrainingConfig
 
 Sharding = Literal["none", "blocks"]
 _FSDP = "ACCELERATE_USE_FSDP"
@@ -123,20 +120,24 @@ def launched_precision() -> str | None:
     return given
 
 
-def check_launch(config: TrainingConfig) -> None:
+def check_launch(sharding: Sharding, accumulation: int) -> None:
     """See that this loop can do what the launcher was asked for.
 
     Afterwards neither Accelerate, which would wrap the model, nor transformers, which would read it in one process
     only, sees FSDP in this process's variables; the wish is kept for later runs in the same process.
 
+    Args:
+        sharding: the recipe's.
+        accumulation: the recipe's gradient_accumulation.
+
     Raises:
         UserError: the launcher was asked for something that the loop does not do, or the recipe says otherwise.
     """
     _refuse(_WISHES)
-    if config.gradient_accumulation != launched_accumulation() != 1:
+    if accumulation != launched_accumulation() != 1:
         raise UserError(
             f"launched with gradient_accumulation_steps {launched_accumulation()}, but training.gradient_accumulation"
-            f" is {config.gradient_accumulation}: remove one of the two"
+            f" is {accumulation}: remove one of the two"
         )
     for option in launcher_options():
         if option not in _READ and not (option.startswith("fsdp_") and launched_sharding() == "blocks"):
@@ -145,7 +146,7 @@ def check_launch(config: TrainingConfig) -> None:
     if not asked(_FSDP):
         return
     _refuse(_FSDP_WISHES)
-    if config.sharding == "none":
+    if sharding == "none":
         raise UserError("launched with FSDP, but training.sharding is none: remove one of the two")
     os.environ[_OURS] = os.environ.pop(_FSDP)
 

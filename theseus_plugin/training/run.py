@@ -205,7 +205,7 @@ def start_accelerator(config: TrainingConfig, recipe: dict[str, Any]) -> Acceler
         UserError: a tracker that is unknown or not installed, or what `check_launch` refuses.
     """
     _check_trackers(config.trackers)
-    check_launch(config)
+    check_launch(config.sharding, config.gradient_accumulation)
     AcceleratorState._reset_state()  # an earlier run in this process may have used another precision
     # Accelerate takes the ranks of a CPU run for single processes unless it is told.
     cpu = parse_flag_from_env("ACCELERATE_USE_CPU") or not torch.accelerator.is_available()
