@@ -232,6 +232,9 @@ def _task(task: RecipeLike | None, *models: str) -> Task:
     """The task named by the user, else the one that a model's record tells of."""
     if task is not None:
         return _recipe(task).create_task()
+    for model in models:
+        if not _folder(model).exists():
+            raise UserError(f"{model}: no such file or folder: name a checkpoint or an ONNX model")
     try:
         return load_recipe({"task": task_section([_folder(model) for model in models])}).create_task()
     except UserError as error:

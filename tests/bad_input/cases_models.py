@@ -190,6 +190,10 @@ SHAPE = ("write BATCHxLENGTH",)
 KEPT = ("predecessor", "not finite", "example", "train it again")
 
 CASES = [
+    Case(
+        "exports a checkpoint that is not there", lambda w: ["export", "nope", "out"], ("nope: no such file or folder",)
+    ),
+    Case("measures a model that is not there", lambda w: ["bench", "no.onnx"], ("no.onnx: no such file or folder",)),
     Case("measures an ONNX model whose weights lie at an absolute path", _bench(_external("/etc/passwd")), OUTSIDE),
     Case("measures an ONNX model whose weights lie in a parent folder", _bench(_external("../secret")), OUTSIDE),
     Case("measures an ONNX model whose weights lie outside by a detour", _bench(_external("a/../../b")), OUTSIDE),
