@@ -65,8 +65,8 @@ def check_result(method: Method, record: Any, successor: str) -> Result:
     """
     breach = _breach_of_result(record)
     there = Path(successor).is_dir()
-    if breach is None and is_first_process():
-        breach = None if Path(successor, "result.json").is_file() else f"there is no {Path(successor, 'result.json')}"
+    if breach is None and is_first_process() and not there:
+        breach = f"there is no folder {successor}"
     if breach is not None:
         kept = f"; what it wrote is in {successor}" if there else ""
         who = registry.described("method", method.name)
@@ -108,7 +108,7 @@ def _breach_of_result(record: Any) -> str | None:
         **{f"before {name}": value for name, value in record["before"].items()},
         **{f"after {name}": value for name, value in record["after"].items()},
         **{f"parameters {name}": value for name, value in record["parameters"].items()},
-        "training seconds": record["training"].get("seconds"),
+        **{f"training {name}": value for name, value in record["training"].items() if name == "seconds"},
     }
     if not all(isinstance(metric, str) for metric in record["lower_is_better"]):
         return "lower_is_better of its record holds what is no text"
@@ -117,8 +117,7 @@ def _breach_of_result(record: Any) -> str | None:
             return f"{name} of its record is {kind_of(value)}, no finite number"
         if value < 0 and name.startswith(("parameters", "training")):
             return f"{name} of its record is {value}: it cannot be below 0"
-    scored = [record["after"], *([record["before"]] if record["before"] else [])]
-    if any(record["metric"] not in found for found in scored):
+    if any(found and record["metric"] not in found for found in (record["before"], record["after"])):
         return f"its record has no figure of its metric {record['metric']!r}"
     return _no_json(record)
 

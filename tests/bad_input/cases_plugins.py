@@ -205,14 +205,17 @@ LOADED = {
         HEAD + RECORD + METHOD.format("return GOOD | {'after': [0.5]}"),
         ("after of its record is a value of type list",),
     ),
-    "gives no seconds": (HEAD + RECORD + METHOD.format("return GOOD | {'training': {}}"), ("training seconds",)),
+    "gives seconds as a text": (
+        HEAD + RECORD + METHOD.format("return GOOD | {'training': {'seconds': '5'}}"),
+        ("training seconds of its record is a value of type str",),
+    ),
     "gives a record that JSON cannot hold": (
         HEAD + RECORD + METHOD.format("return GOOD | {'environment': {'x': {1}}}"),
         ("its record is not JSON",),
     ),
     "gives a good record and writes nothing": (
         HEAD + RECORD + METHOD.format("return GOOD"),
-        ("there is no", "result.json"),
+        ("there is no folder", "successor"),
     ),
     "tells a mistake of status 0": (
         HEAD + "class Sorry(Exception):\n    mendable, status = True, 0\n" + METHOD.format("raise Sorry('too good')"),

@@ -138,7 +138,7 @@ def test_a_metric_that_is_no_number_is_no_score(tmp_path):
             object.__setattr__(data, "score", lambda logits, labels: {"accuracy": float("nan")})
             return data
 
-    with pytest.raises(UserError, match="its accuracy is nan, no number"):
+    with pytest.raises(UserError, match="its score gives accuracy as nan, no finite number"):
         Accuracy(AccuracyConfig()).evaluate([str(save_onnx(tmp_path / "m"))], Odd())
 
 

@@ -61,12 +61,13 @@ def print_result(result: Any, as_json: bool) -> None:
         return
     metric = result["metric"]
     shown = scale(result, metric)
-    before = f"{shown.text(result['before'][metric])} -> " if result["before"] else ""
+    scores = " -> ".join(shown.text(found[metric]) for found in (result["before"], result["after"]) if found)
     sizes = " -> ".join(f"{n / 1e6:.1f}M" for n in dict.fromkeys(result["parameters"].values()))
-    say(
-        f"{result['output']}: {metric} {before}{shown.text(result['after'][metric])}, parameters {sizes},"
-        f" {result['training']['seconds']:.0f} s"
-    )
+    facts = [f"{metric} {scores}"] if scores else []
+    facts += [f"parameters {sizes}"] if sizes else []
+    # a method of somebody else's need not say how long it took
+    facts += [f"{result['training']['seconds']:.0f} s"] if "seconds" in result["training"] else []
+    say(f"{result['output']}: {', '.join(facts) or result['kind']}")
 
 
 def say(line: str, bold: bool = False) -> None:
