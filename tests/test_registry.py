@@ -107,8 +107,8 @@ def test_a_class_that_is_registered_under_another_name(site: Path) -> None:
         (True, "error: here: too good to be compressed: choose another"),
         (
             False,
-            "error: method 'foreign' of distribution 'other-foreign' breaks the contract, its record lacks after, before,"
-            " environment, lower_is_better, metric, model, output, parameters, recipe, training: tell its author",
+            "error: method 'foreign' of distribution 'other-foreign' breaks the contract, its record lacks after,"
+            " before, environment, lower_is_better, metric, model, output, parameters, recipe, training: tell its author",
         ),
     ],
 )
