@@ -108,7 +108,8 @@ def test_a_class_that_is_registered_under_another_name(site: Path) -> None:
         (
             False,
             "error: method 'foreign' of distribution 'other-foreign' breaks the contract, its record lacks after,"
-            " before, environment, lower_is_better, metric, model, output, parameters, recipe, training: tell its author",
+            " before, environment, lower_is_better, metric, model, output, parameters, recipe,"
+            " training: tell its author",
         ),
     ],
 )
