@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from theseus_plugin.errors import UserError, reason
+from theseus_plugin.errors import UserError, reason, some
 from theseus_plugin.files import means_a_path
 from theseus_plugin.loading.configuration import read_config, refuse_own_code, told
 from theseus_plugin.loading.pairing import align_padding, align_tokenizer
@@ -213,8 +213,6 @@ def _check_weights(checkpoint: str, auto_class: str) -> None:
 
 
 def _refuse_missing(checkpoint: str, model: PreTrainedModel, missing: list[str], head_may_be_new: bool) -> None:
-    from theseus_plugin.loading.matching import some
-
     body = f"{model.base_model_prefix}."
     # the pooler counts as part of the head: encoders are often published without one
     in_body = [key for key in missing if key.startswith(body) and ".pooler." not in key]

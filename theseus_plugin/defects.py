@@ -13,7 +13,7 @@ from typing import Any
 
 from theseus_plugin import registry
 from theseus_plugin.contract import Evaluator, Method, Result
-from theseus_plugin.errors import UserError
+from theseus_plugin.errors import UserError, status_of
 from theseus_plugin.launching import is_first_process
 
 _MAPPINGS = ("before", "after", "parameters", "recipe", "training", "environment")
@@ -147,12 +147,12 @@ def finite_number(value: Any) -> bool:
 
 def _as_mistake(error: BaseException) -> BaseException:
     """The error itself if its message is one line and its status one of failure, else what says the same so."""
-    status, said = getattr(error, "status", UserError.status), str(error)
-    sound = isinstance(status, int) and not isinstance(status, bool) and 0 < status < 256
+    status, said = status_of(error), str(error)
+    sound = status is getattr(error, "status", UserError.status)
     if sound and isinstance(error, Exception) and said.strip() and "\n" not in said and "\r" not in said:
         return error
     mistake = UserError(" ".join(said.split()) or f"{type(error).__name__}, raised by {_culprit(error) or 'a plugin'}")
-    mistake.status = int(status) if sound else UserError.status
+    mistake.status = int(status)
     return mistake
 
 

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator
 from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
 
+from theseus_plugin.showing import printable
+
 
 def points_of(group: str) -> list[EntryPoint]:
     """The entry points of a group, of all distributions that can be read."""
@@ -61,8 +63,3 @@ def origin(distribution: Distribution | None) -> tuple[str, str]:
     except Exception:  # a damaged METADATA, or none
         name, version = None, None
     return printable(name or "unknown"), printable(version or "unknown")
-
-
-def printable(text: str) -> str:
-    """A text without what no terminal should print."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)

@@ -52,6 +52,18 @@ def did_you_mean(word: str, valid: Iterable[str]) -> str:
     return "valid: " + (", ".join(names[:_LISTED]) or "none") + more
 
 
+def some(items: list[str]) -> str:
+    """The first three, and how many more there are."""
+    return ", ".join(items[:3]) + (f" and {len(items) - 3} more" if len(items) > 3 else "")
+
+
+def status_of(error: BaseException) -> int:
+    """The exit status that an error asks for; that of `UserError` where it asks for none, or for none of a failure."""
+    status = getattr(error, "status", UserError.status)
+    sound = isinstance(status, int) and not isinstance(status, bool) and 0 < status < 256
+    return status if sound else UserError.status
+
+
 def reason(error: BaseException) -> str:
     """First line of the exception that started it all, for a message that quotes another library.
 

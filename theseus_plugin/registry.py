@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 from typing import Any, Literal
 
-from theseus_plugin.distributions import origin, points_of, printable, unreadable
+from theseus_plugin.distributions import origin, points_of, unreadable
 from theseus_plugin.errors import UserError, did_you_mean
+from theseus_plugin.showing import printable
 
 Kind = Literal["method", "task", "evaluator", "schedule"]
 

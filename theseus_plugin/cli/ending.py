@@ -11,7 +11,7 @@ from types import FrameType
 
 import click
 
-from theseus_plugin.errors import UserError
+from theseus_plugin.errors import UserError, status_of
 from theseus_plugin.writing.disk import disk_trouble
 
 
@@ -33,8 +33,7 @@ def told(error: BaseException) -> tuple[str, int] | None:
         number = getattr(error, "number", signal.SIGINT)
         return f"stopped by {signal.Signals(number).name}", 128 + number
     if getattr(error, "mendable", False):  # not UserError alone: a plugin that imports nothing of ours marks its own
-        status = getattr(error, "status", UserError.status)
-        return str(error), status if isinstance(status, int) and 0 < status < 256 else UserError.status
+        return str(error), status_of(error)
     if (refused := disk_trouble(error)) is not None:
         place = getattr(error, "filename", None)
         where = f"{os.fsdecode(place)}: " if isinstance(place, str | bytes) else ""

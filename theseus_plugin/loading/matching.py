@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from theseus_plugin.errors import UserError
+from theseus_plugin.errors import UserError, some
 from theseus_plugin.loading.configuration import RESTORE
 from theseus_plugin.quiet import quiet
 
@@ -73,11 +73,6 @@ def renew(model: PreTrainedModel, names: Iterable[str], random_state: torch.Tens
         owner._is_hf_initialized = False  # type: ignore[assignment]
     torch.set_rng_state(random_state)
     model.initialize_weights()
-
-
-def some(items: list[str]) -> str:
-    """The first three, and how many more there are."""
-    return ", ".join(items[:3]) + (f" and {len(items) - 3} more" if len(items) > 3 else "")
 
 
 def _of_the_body(name: str, model: PreTrainedModel) -> bool:

@@ -79,7 +79,7 @@ def shard_names(index: Path) -> list[str]:
                 f"{index}: {weight} is in {name!r}, which is no .safetensors file: save the model again with"
                 " save_pretrained, which writes safetensors"
             )
-        if _leaves(name):
+        if leaves(name):
             raise UserError(f"{index}: {weight} is in {name!r}, outside the folder: move the file beside the index")
     return sorted(set(weight_map.values()))
 
@@ -103,7 +103,7 @@ def read_fields(file: Path) -> dict[str, Any]:
     return value
 
 
-def _leaves(name: str) -> bool:
+def leaves(name: str) -> bool:
     """Whether a name points out of its folder, on any system."""
     paths = (PurePosixPath(name), PureWindowsPath(name))
     return any(path.is_absolute() or path.drive or ".." in path.parts for path in paths)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from theseus_plugin.errors import UserError
 from theseus_plugin.files import read_json, sha256
-from theseus_plugin.loading.weights import INDEX, WEIGHTS, shards
+from theseus_plugin.loading.weights import INDEX, WEIGHTS, leaves, shards
 
 if TYPE_CHECKING:
     from theseus_plugin.measure.graphs import Graph
@@ -134,7 +134,7 @@ def _shards(file: Path) -> list[Path]:
 
 def _inside(file: Path, place: str) -> Path:
     """A file that a model names as the place of its weights, in the model's own folder or below."""
-    if not place or "\0" in place or Path(place).is_absolute() or ".." in Path(place).parts:
+    if not place or "\0" in place or leaves(place):
         raise UserError(f"{file} keeps weights in {place!r}, outside its own folder: save them beside the model")
     return file.parent / place
 

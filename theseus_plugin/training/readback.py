@@ -12,13 +12,12 @@ from safetensors import SafetensorError
 from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel
 
-from theseus_plugin.errors import UserError, reason
+from theseus_plugin.errors import UserError, reason, some
 from theseus_plugin.files import read_json, write_json
 from theseus_plugin.quiet import quiet
 
 _INCIDENTAL = {"dtype", "torch_dtype", "transformers_version", "_name_or_path", "architectures"}
 """Fields of a config that say nothing of what the model computes."""
-_LISTED = 3
 
 
 def check_folder(
@@ -59,7 +58,7 @@ def check_folder(
         _refuse_shapes(model, {name: tuple(saved)}, {name: tuple(wanted)})
     for key, said in (("missing_keys", "is not in the saved file"), ("unexpected_keys", "is saved, but not read")):
         if report[key]:
-            raise _unreadable(model, f"{_some(sorted(report[key]))} {said}")
+            raise _unreadable(model, f"{some(sorted(report[key]))} {said}")
     _refuse_shapes(model, _shapes(model), _shapes(stock))
     _refuse_fields(model, _fields(model.config), _fields(stock.config))
     _refuse_head(model, stock.config, head or {})
@@ -128,10 +127,6 @@ def _unreadable(model: PreTrainedModel, what: str) -> UserError:
         f" architecture {model.config.model_type!r} cannot be written in this form: choose another number of blocks,"
         " or another model"
     )
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:_LISTED]) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
 
 
 def _brief(value: Any) -> str:

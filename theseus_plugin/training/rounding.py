@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,8 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 from transformers.utils import cached_file
+
+from theseus_plugin.loading.weights import INDEX, WEIGHTS, shard_names
 
 _HALVES = {"BF16": torch.bfloat16, "F16": torch.float16}
 
@@ -68,12 +69,10 @@ def name_precision(config: Any, weights: Mapping[str, Tensor]) -> None:
             part.dtype = dtype
 
 
-def _files(checkpoint: str) -> list[str]:
-    whole = cached_file(checkpoint, "model.safetensors", _raise_exceptions_for_missing_entries=False)
+def _files(checkpoint: str) -> list[Path]:
+    whole, index = (
+        cached_file(checkpoint, name, _raise_exceptions_for_missing_entries=False) for name in (WEIGHTS, INDEX)
+    )
     if whole is not None:
-        return [whole]
-    index = cached_file(checkpoint, "model.safetensors.index.json", _raise_exceptions_for_missing_entries=False)
-    if index is None:
-        return []
-    shards = sorted(set(json.loads(Path(index).read_text(encoding="utf-8"))["weight_map"].values()))
-    return [str(Path(index).with_name(shard)) for shard in shards]
+        return [Path(whole)]
+    return [Path(index).with_name(name) for name in shard_names(Path(index))] if index is not None else []
