@@ -19,7 +19,7 @@ from typing import Any
 from benchmarks.recording import write_record
 from theseus_plugin import api, load_recipe
 from theseus_plugin.files import read_json
-from theseus_plugin.scale import scale
+from theseus_plugin.metric_scale import scale
 
 RESULTS = Path(__file__).parent / "results" / "recipes"
 KEPT = 0.984

@@ -114,9 +114,9 @@ def test_necessary_operations_are_those_that_torch_counts(draw: tuple[bool, ...]
 
     from benchmarks.steps import necessary
     from tests.tiny import tiny_config
-    from theseus_plugin.replacing.assembly import assemble
-    from theseus_plugin.replacing.config import TheseusConfig
-    from theseus_plugin.replacing.phases import ReplacingPhase
+    from theseus_plugin.methods.replacing.assembly import assemble
+    from theseus_plugin.methods.replacing.config import TheseusConfig
+    from theseus_plugin.methods.replacing.phases import ReplacingPhase
 
     config = TheseusConfig.model_validate({"successor_blocks": 3})
     model = AutoModelForSequenceClassification.from_config(tiny_config("bert"), attn_implementation="eager")

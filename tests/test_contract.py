@@ -14,8 +14,9 @@ import pytest
 from safetensors.numpy import load_file
 
 from tests.environments import ROOT, LayeredEnvironment
-from theseus_plugin import compress, registry
+from theseus_plugin import compress
 from theseus_plugin.contract import Result, TaskData
+from theseus_plugin.plugins import registry
 
 TOOLKIT = ROOT / "examples" / "toolkit.py"
 PAGE = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")

@@ -101,7 +101,7 @@ class TaskData:
     None: both as they are. Logits of every token are too many to keep, and of other lengths in every batch. It pickles.
     """
     lower_is_better: frozenset[str] = frozenset()
-    """The metrics of which less is better, such as `perplexity`. See `theseus_plugin.scale`."""
+    """The metrics of which less is better, such as `perplexity`. See `theseus_plugin.metric_scale`."""
     notes: Sequence[str] = ()
     """Lines that a run says once, such as what of the examples has no effect."""
 

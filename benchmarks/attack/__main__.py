@@ -25,7 +25,7 @@ from benchmarks.glue.tasks import MODEL
 from benchmarks.recording import write_record
 from benchmarks.targets import Figure
 from theseus_plugin import api
-from theseus_plugin.bert_attack.shown import FIGURES, cell
+from theseus_plugin.bert_attack.report import FIGURES, cell
 from theseus_plugin.files import read_json
 from theseus_plugin.recipe import load_recipe
 

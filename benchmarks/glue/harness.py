@@ -11,7 +11,7 @@ from benchmarks.glue.tasks import HOME, TASKS
 from benchmarks.recording import write_record
 from theseus_plugin import api
 from theseus_plugin.files import read_json
-from theseus_plugin.measure.markdown import markdown
+from theseus_plugin.report.markdown import markdown
 
 TASK = "MRPC"
 """Whose models are measured: successors of one depth differ in nothing but their weights, whatever made them."""

@@ -46,7 +46,7 @@ class BertAttack(Evaluator):
                 language model that is none, a file of words or vectors that cannot be read, or an output that exists.
         """
         from theseus_plugin.files import complete_folder, refuse_existing
-        from theseus_plugin.measure.devices import admitted
+        from theseus_plugin.measure.placement import admitted
 
         output = self.config.output
         if output is not None:
@@ -114,8 +114,8 @@ class BertAttack(Evaluator):
     ) -> tuple[list[Outcome], float]:
         from theseus_plugin.bert_attack.search import attack, hold
         from theseus_plugin.bert_attack.target import Target
+        from theseus_plugin.console import progress
         from theseus_plugin.measure.child import opened
-        from theseus_plugin.progress import progress
 
         config, side = self.config, self._side(data)
         with (
@@ -163,7 +163,7 @@ def _write(folder: Path, names: Sequence[str], records: Sequence[dict[str, Any]]
     """A JSON Lines file a model, and the page."""
     import json
 
-    from theseus_plugin.bert_attack.shown import page_of
+    from theseus_plugin.bert_attack.report import page_of
 
     for number, lines in enumerate(shown, start=1):
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)

@@ -22,13 +22,13 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from transformers import PreTrainedModel
 
 from theseus_plugin.errors import UserError
-from theseus_plugin.replacing.assembly import assemble
-from theseus_plugin.replacing.config import TheseusConfig
-from theseus_plugin.replacing.phases import ReplacingPhase, SuccessorPhase
-from theseus_plugin.replacing.schedules import replacing_steps
+from theseus_plugin.methods.replacing.assembly import assemble
+from theseus_plugin.methods.replacing.config import TheseusConfig
+from theseus_plugin.methods.replacing.phases import ReplacingPhase, SuccessorPhase
+from theseus_plugin.methods.replacing.schedules import replacing_steps
+from theseus_plugin.options.validation import validate
 from theseus_plugin.surgery.plan import notes
 from theseus_plugin.training.config import TrainingConfig
-from theseus_plugin.validation import validate
 
 try:
     from modelopt.torch.opt.config import ModeloptBaseConfig, ModeloptField
@@ -92,7 +92,7 @@ class Replacement:
     @property
     def rate(self) -> float:
         """The replacing rate of the last forward pass in training; before the first, the one it begins with."""
-        return (self._phase or self.replacing).figures()["p"]
+        return (self._phase or self.replacing).numbers()["p"]
 
     def state(self) -> dict[str, Any]:
         """What a resumed run needs to go on with the same rate and draws."""

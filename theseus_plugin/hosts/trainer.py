@@ -20,14 +20,14 @@ from transformers.trainer_callback import ExportableState
 from theseus_plugin.errors import UserError
 from theseus_plugin.files import complete_folder
 from theseus_plugin.hosts.trainer_limits import configuration, refuse_arguments, refuse_model, refuse_short
+from theseus_plugin.methods.replacing.assembly import assemble
+from theseus_plugin.methods.replacing.phases import ReplacingPhase, SuccessorPhase
+from theseus_plugin.methods.replacing.schedules import replacing_steps
 from theseus_plugin.quiet import quiet
-from theseus_plugin.replacing.assembly import assemble
-from theseus_plugin.replacing.phases import ReplacingPhase, SuccessorPhase
-from theseus_plugin.replacing.schedules import replacing_steps
 from theseus_plugin.surgery.plan import notes
 from theseus_plugin.training.config import TrainingConfig
 from theseus_plugin.training.readback import check_folder
-from theseus_plugin.training.settings import trainable_settings
+from theseus_plugin.training.training_mode import trainable_settings
 
 
 class TheseusCallback(TrainerCallback, ExportableState):  # type: ignore[misc]
@@ -164,9 +164,9 @@ class TheseusCallback(TrainerCallback, ExportableState):  # type: ignore[misc]
     ) -> None:
         """Show the replacing rate beside the loss."""
         if self._phase is not None and logs is not None and "loss" in logs:
-            figure = {"replacing_rate": self._phase.figures()["p"]}
-            logs |= figure
-            state.log_history[-1] |= figure
+            shown = {"replacing_rate": self._phase.numbers()["p"]}
+            logs |= shown
+            state.log_history[-1] |= shown
 
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any

@@ -7,11 +7,11 @@ from typing import Any
 from transformers import PreTrainedModel, TrainingArguments
 
 from theseus_plugin.errors import UserError
-from theseus_plugin.replacing.config import TheseusConfig
-from theseus_plugin.replacing.schedules import rate
-from theseus_plugin.replacing.switch import Slot
-from theseus_plugin.training.launch import asked
-from theseus_plugin.validation import validate
+from theseus_plugin.launching.settings import asked
+from theseus_plugin.methods.replacing.config import TheseusConfig
+from theseus_plugin.methods.replacing.schedules import rate
+from theseus_plugin.methods.replacing.switch import Slot
+from theseus_plugin.options.validation import validate
 
 
 def configuration(options: dict[str, Any]) -> TheseusConfig:

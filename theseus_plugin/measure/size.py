@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from theseus_plugin.contract import Evaluator
 from theseus_plugin.errors import UserError
-from theseus_plugin.validation import Options
+from theseus_plugin.options.validation import Options
 
 if TYPE_CHECKING:
     from theseus_plugin.contract import Task

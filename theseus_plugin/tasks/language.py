@@ -9,8 +9,8 @@ from pydantic import Field
 
 from theseus_plugin.contract import Features, Task, TaskData
 from theseus_plugin.errors import UserError
-from theseus_plugin.tasks.source import TextOptions
-from theseus_plugin.validation import Distinct, Seed
+from theseus_plugin.options.validation import Distinct, Seed
+from theseus_plugin.tasks.options import TextOptions
 
 if TYPE_CHECKING:
     from theseus_plugin.tasks.reading import Rows
