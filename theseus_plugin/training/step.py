@@ -12,6 +12,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from theseus_plugin.training.batches import Batch, answerable, labelled
 from theseus_plugin.training.phase import Phase
+from theseus_plugin.training.precision import autocast
 from theseus_plugin.training.sharding import is_sharded, local
 
 
@@ -58,7 +59,7 @@ class Stepper:
         total = self._total(counts)
         for index, (batch, count) in enumerate(zip(batches, counts, strict=True)):
             phase.before_forward(step, micro_step + index)
-            with self._accelerator.autocast():
+            with autocast(self._accelerator, phase.autocast):
                 share = phase.loss(answerable(batch, count)).float() * (count / total.clamp(min=1))
             self._accelerator.backward(share)
             loss += share.detach()

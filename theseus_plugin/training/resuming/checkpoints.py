@@ -22,7 +22,7 @@ from theseus_plugin.writing.disk import disk_trouble
 KEPT = 2
 """How many of them stand at once: the newest, and the one before in case the newest is damaged."""
 _MANIFEST = "manifest.json"
-_FORMAT = 2
+_FORMAT = 3
 """Of what a checkpoint's files hold; one of another format is of another version of this package."""
 _ALWAYS = {"model.safetensors", "best.safetensors", "state.json"}
 """Files that no checkpoint is without."""

@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from theseus_plugin.errors import UserError, reason
+from theseus_plugin.errors import UserError, reason, some
 from theseus_plugin.files import read_json, write_json
 from theseus_plugin.training.resuming.optimizer_state import has_parts, load_optimizer, save_optimizer
 from theseus_plugin.training.resuming.random_state import load_generators, save_generators
@@ -37,6 +37,10 @@ class Outcome:
     """The steps at which an interrupted run was taken up."""
     seconds_before: float = 0.0
     """Of steps and evaluations before it was taken up, which this process did not wait for."""
+
+    def forget_best(self) -> None:
+        """Start anew: another model is trained from here on."""
+        self.best_step, self.best, self.weights = 0, {}, {}
 
 
 @dataclass
@@ -73,6 +77,13 @@ def put_weights(model: nn.Module, weights: dict[str, Tensor]) -> None:
             put(present[name], tensor)
 
 
+def unlike(weights: dict[str, Tensor], model: nn.Module) -> list[str]:
+    """Names of what only one of them has, or has in another shape."""
+    own = _own(model)
+    shared = weights.keys() & own.keys()
+    return sorted((weights.keys() ^ own.keys()) | {name for name in shared if weights[name].shape != own[name].shape})
+
+
 def _own(model: nn.Module) -> dict[str, Tensor]:
     saved = model.state_dict().keys()
     named = dict(model.named_parameters()) | dict(model.named_buffers())
@@ -105,20 +116,31 @@ def save(
     write_json(folder / "state.json", {"position": asdict(position), "outcome": facts, **more})
 
 
-def load(
-    folder: Path, accelerator: Accelerator, model: nn.Module, optimizer: Any
-) -> tuple[Position, Outcome, dict[str, Any]]:
-    """Read what `save` wrote: into `model`, `optimizer` and this process's generators, and what it returns.
+def read_state(folder: Path) -> tuple[Position, Outcome, dict[str, Any]]:
+    """Of what `save` wrote, how far the run has come, what it came to so far, and what else there was to keep."""
+    content = read_json(folder / "state.json")
+    outcome = Outcome(**content.pop("outcome"), weights=load_file(folder / "best.safetensors"))
+    return Position(**content.pop("position")), outcome, content
+
+
+def load(folder: Path, accelerator: Accelerator, model: nn.Module, optimizer: Any, outcome: Outcome) -> None:
+    """Put what `save` wrote into `model`, `optimizer` and this process's generators.
+
+    Args:
+        folder: of the checkpoint.
+        accelerator: of the run.
+        model: the outcome of the phase that the run stands in.
+        optimizer: of that phase.
+        outcome: as `read_state` gave it; of its best weights other processes than the first let go of what is split.
 
     Raises:
         ValueError: the weights are not those of `model`.
     """
     rank = accelerator.process_index
-    content = read_json(folder / "state.json")
-    outcome = Outcome(**content.pop("outcome"), weights=load_file(folder / "best.safetensors"))
     weights = load_file(folder / "model.safetensors")
     for found in (weights, outcome.weights) if outcome.best else (weights,):
-        _refuse_other_names(found, model)
+        if other := unlike(found, model):
+            raise ValueError(f"its weights are not the model's: {some(other)}")
     put_weights(model, weights)
     if not accelerator.is_main_process:
         split = {name for name, tensor in _own(model).items() if is_sharded(tensor)}
@@ -126,7 +148,6 @@ def load(
         outcome.weights = {name: tensor.to("meta") if name in split else tensor for name, tensor in best}
     load_optimizer(optimizer, folder / f"optimizer-{rank if has_parts(optimizer) else 0}.safetensors")
     load_generators(folder / f"random-{rank}.safetensors", accelerator.device)
-    return Position(**content.pop("position")), outcome, content
 
 
 @contextmanager
@@ -144,9 +165,3 @@ def strange_in_words(folder: Path) -> Iterator[None]:
         raise UserError(
             f"{folder} cannot be resumed from ({reason(error)}): remove {folder.parent} to start anew"
         ) from error
-
-
-def _refuse_other_names(weights: dict[str, Tensor], model: nn.Module) -> None:
-    other = sorted(weights.keys() ^ _own(model).keys())
-    if other:
-        raise ValueError(f"its weights are not the model's: {', '.join(other[:3])}")
