@@ -21,7 +21,7 @@ def write(tmp_path: Path, content: Any) -> Path:
 def test_a_file_with_overrides(tmp_path: Path, recipe: dict[str, Any]) -> None:
     path = write(tmp_path, recipe)
     loaded = load_recipe(path, ["fit.epochs=7", "method.successor_blocks=2", "method.schedule={name: constant}"])
-    assert loaded.fit.epochs == 7
+    assert loaded.create_fitter().config.epochs == 7
     method = loaded.create_method()
     assert method.config.successor_blocks == 2
     assert method.config.schedule.name == "constant"

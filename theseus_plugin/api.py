@@ -28,18 +28,18 @@ RecipeLike = Recipe | str | Path | Mapping[str, Any]
 
 @plugins_named()
 def fit(recipe: RecipeLike) -> Result:
-    """Fine-tune `model` into `predecessor`.
+    """Train `model` into `predecessor` with the recipe's fitter, `plain` fine-tuning where it names none.
 
     Raises:
-        UserError: anything wrong with the recipe, the data, the model or the disk.
+        UserError: anything wrong with the recipe, the data, the model or the disk, or a fitter whose record is not
+            what the contract says.
     """
     recipe = _recipe(recipe)
-    model, output, task = recipe.path("model"), recipe.path("predecessor"), recipe.create_task()
-    with claimed(output):
-        refuse_existing(output)
-        from theseus_plugin.fitting.plain import fit as run
-
-        return run(model, output, task, recipe.fit)
+    model, predecessor = recipe.path("model"), recipe.path("predecessor")
+    task, fitter = recipe.create_task(), recipe.create_fitter()
+    with claimed(predecessor):
+        refuse_existing(predecessor)
+        return check_result("fitter", fitter, fitter.fit(model, predecessor, task), predecessor)
 
 
 @plugins_named()
@@ -55,7 +55,7 @@ def compress(recipe: RecipeLike) -> Result:
     task, method = recipe.create_task(), recipe.create_method()
     with claimed(successor):
         refuse_existing(successor)
-        return check_result(method, method.compress(predecessor, successor, task), successor)
+        return check_result("method", method, method.compress(predecessor, successor, task), successor)
 
 
 @plugins_named()

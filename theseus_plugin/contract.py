@@ -1,8 +1,8 @@
-"""What a method, a task, an evaluator and a schedule offer, and the records that pass between them: version 1.
+"""What plugins of each kind offer, and the records that pass between them: version 1.
 
 A plugin is a class behind an entry point. It need not inherit from anything here: what counts is that it
-has `name`, `summary`, `Config` and its one verb (`compress`, `load`, `evaluate` or `rate_at`). The classes below state
-that contract, for readers and for type checkers. A toolkit needs `importlib.metadata` and this:
+has `name`, `summary`, `Config` and its one verb (`compress`, `fit`, `load`, `evaluate` or `rate_at`). The classes below
+state that contract, for readers and for type checkers. A toolkit needs `importlib.metadata` and this:
 
     Method = entry_point.load()
     Method.Config.model_json_schema()                     # the options, as JSON schema
@@ -157,7 +157,7 @@ class Result(TypedDict):
     """Number of parameters, `before` and `after`."""
     recipe: dict[str, Any]
     """The sections `task` and `method` (of a fit: `fit`) with all options, defaults included, as `as_recipe` gives
-    them; enough to run it again."""
+    them (of the fitter `plain` without its name); enough to run it again."""
     training: dict[str, Any]
     """`seconds` in all, and what the method has to say of its own: steps, seconds by phase, evaluations, ..."""
     environment: dict[str, Any]
@@ -175,6 +175,21 @@ class Method(Plugin):
 
         Raises:
             UserError: what the user can mend, `successor` being there already included; nothing is written then.
+        """
+
+
+class Fitter(Plugin):
+    """Makes the model that a method compresses, of a pretrained one."""
+
+    @abstractmethod
+    def fit(self, model: str, predecessor: str, task: Task) -> Result:
+        """Train `model` (a folder or a hub name) with a new head, write the folder `predecessor`, complete or not at
+        all.
+
+        Called once on every process of a distributed run; the first one writes.
+
+        Raises:
+            UserError: what the user can mend, `predecessor` being there already included; nothing is written then.
         """
 
 

@@ -35,7 +35,7 @@ def plugins(as_json: bool, check: bool) -> None:
 @click.argument("name")
 @click.option(
     "--kind",
-    type=click.Choice(["method", "task", "evaluator", "schedule"]),
+    type=click.Choice(["method", "fitter", "task", "evaluator", "schedule"]),
     default="method",
     show_default=True,
     help="What the plugin is.",

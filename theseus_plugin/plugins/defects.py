@@ -11,7 +11,7 @@ from pathlib import Path
 from traceback import walk_tb
 from typing import Any
 
-from theseus_plugin.contract import Evaluator, Method, Result
+from theseus_plugin.contract import Evaluator, Plugin, Result
 from theseus_plugin.errors import UserError, status_of
 from theseus_plugin.launching.ranks import is_first_process
 from theseus_plugin.plugins import registry
@@ -22,7 +22,7 @@ _PARTS: dict[str, tuple[type, str]] = {
     **dict.fromkeys(_MAPPINGS, (Mapping, "mapping")),
     "lower_is_better": (list, "list"),
 }
-"""What the values of a method's record are."""
+"""What the values of the record of a method or a fitter are."""
 
 
 @contextmanager
@@ -57,19 +57,19 @@ def plugins_named() -> Iterator[None]:
         raise
 
 
-def check_result(method: Method, record: Any, successor: str) -> Result:
-    """The record that a method gave, if it is what the contract says and the successor is there.
+def check_result(kind: registry.Kind, plugin: Plugin, record: Any, output: str) -> Result:
+    """The record that a method or a fitter gave, if it is what the contract says and the folder it wrote is there.
 
     Raises:
         UserError: it is not.
     """
     breach = _breach_of_result(record)
-    there = Path(successor).is_dir()
+    there = Path(output).is_dir()
     if breach is None and is_first_process() and not there:
-        breach = f"there is no folder {successor}"
+        breach = f"there is no folder {output}"
     if breach is not None:
-        kept = f"; what it wrote is in {successor}" if there else ""
-        who = registry.described("method", method.name)
+        kept = f"; what it wrote is in {output}" if there else ""
+        who = registry.described(kind, plugin.name)
         raise UserError(f"{who} breaks the contract, {breach}: tell its author{kept}")
     return record  # type: ignore[no-any-return]
 

@@ -20,17 +20,25 @@ from theseus_plugin.console import printable
 from theseus_plugin.errors import UserError, did_you_mean
 from theseus_plugin.plugins.distributions import origin, points_of, unreadable
 
-Kind = Literal["method", "task", "evaluator", "schedule"]
+Kind = Literal["method", "fitter", "task", "evaluator", "schedule"]
 
 GROUPS: dict[Kind, str] = {
     "method": "model_compression.methods",
+    "fitter": "model_compression.fitters",
     "task": "model_compression.tasks",
     "evaluator": "model_compression.evaluators",
     "schedule": "model_compression.schedules",
 }
-VERBS: dict[Kind, str] = {"method": "compress", "task": "load", "evaluator": "evaluate", "schedule": "rate_at"}
+VERBS: dict[Kind, str] = {
+    "method": "compress",
+    "fitter": "fit",
+    "task": "load",
+    "evaluator": "evaluate",
+    "schedule": "rate_at",
+}
 _ARGUMENTS: dict[Kind, tuple[int, tuple[str, ...]]] = {
     "method": (3, ()),
+    "fitter": (3, ()),
     "task": (1, ("splits", "new_head")),
     "evaluator": (2, ()),
     "schedule": (2, ()),

@@ -21,6 +21,7 @@ TEMPLATE = Path(__file__).parents[1] / "template"
 DISTRIBUTION = "acme-compression"
 PLUGINS: dict[registry.Kind, str] = {
     "method": "every-other",
+    "fitter": "linear-probe",
     "task": "held-out",
     "evaluator": "flop-count",
     "schedule": "step-wise",
