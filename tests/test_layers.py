@@ -18,7 +18,7 @@ LAYERS = """
     checkpoint
     tasks surgery
     training onnx
-    methods.teaching fitting measure
+    methods.frame methods.teaching fitting measure
     methods.replacing methods.distillation report recipe
     relations bert_attack tuning
     api
