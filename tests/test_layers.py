@@ -15,6 +15,7 @@ LAYERS = """
     console writing predict
     files
     plugins loading records
+    formats
     checkpoint
     tasks surgery
     training onnx

@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 
 from theseus_plugin.contract import Method, Result, Task, as_recipe
 from theseus_plugin.surgery.plan import Plan, kinds_of, notes, partition_of
+from theseus_plugin.training.artefact import Artefact
 from theseus_plugin.training.config import TrainingConfig
 from theseus_plugin.training.phase import Phase
 from theseus_plugin.training.run import TrainingRun
@@ -38,6 +39,8 @@ class Built:
     """What the method has to say of its own once it has trained, for the record's `training`."""
     more_files: Callable[[Path], None] = lambda folder: None
     """Writes what else belongs into the successor's folder."""
+    artefact: Artefact | None = None
+    """How that folder is written where it is in a format of the method's own; None: as a stock checkpoint."""
 
 
 Build = Callable[[TrainingRun, PreTrainedModel, int], Built]
@@ -71,4 +74,5 @@ def run_method(
         before = run.evaluate(model)
     outcome = loop.run(built.phases, built.parameters)
     shape = {"partition": partition_of(built.plans), "kinds": kinds_of(built.plans)} if built.plans else {}
-    return run.publish(built.successor, outcome, before, {**shape, **built.details()}, built.more_files)
+    details = {**shape, **built.details()}
+    return run.publish(built.successor, outcome, before, details, built.more_files, built.artefact)
