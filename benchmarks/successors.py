@@ -27,8 +27,8 @@ from theseus_plugin.files import read_json
 from theseus_plugin.measure.models import resolve
 from theseus_plugin.provenance import environment
 from theseus_plugin.report.markdown import markdown
-from theseus_plugin.report.record import tokens
-from theseus_plugin.report.summary import write_report
+from theseus_plugin.report.summary import summary_of, write_report
+from theseus_plugin.report.timing import tokens
 
 RESULTS = Path(__file__).parent / "results" / "successors"
 WITH_TORCH = ("32x64",)
@@ -115,7 +115,9 @@ def tell(folder: Path) -> list[str]:
     """Print what is recorded in a folder, write its report, and give what falls short."""
     records = {file.stem: read_json(file) for file in sorted(folder.glob("*.json"))}
     rows = merged(records)
-    write_report(folder / "report.html", rows, f"Successors: {folder.name}", records["still"]["environment"])
+    write_report(
+        folder / "report.html", summary_of(rows), f"Successors: {folder.name}", records["still"]["environment"]
+    )
     lines = figures(rows, records.get("peak", {}))
     print(f"## {folder.name}\n\n{markdown(rows, IN_SHORT)}")  # noqa: T201
     print("\n".join(line.text for line in lines))  # noqa: T201
