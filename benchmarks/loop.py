@@ -1,15 +1,14 @@
 """How fast is the replacing loop? Against the authors', and against its own limit.
 
-    python -m benchmarks.loop                 # about 25 minutes on 2 cores that do nothing else
-    python -m benchmarks.loop --check         # the committed figures against what they should reach
+    python -m benchmarks loop                 # about 25 minutes on 2 cores that do nothing else
+    python -m benchmarks loop --check         # what is committed against what it should reach
 
 The demo's reviews and the real 6-block encoder; every contender in a process of its own (`benchmarks/steps.py`), all of
-them in every round, forth and back. What a round holds is not measured again. Records: `benchmarks/results/loop/`.
+them in every round, forth and back. What a round holds is not measured again. Records: `benchmarks/results/loop.jsonl`.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import subprocess
@@ -20,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.recording import write_record
+from benchmarks import suite
+from benchmarks.records import Records
 from benchmarks.steps import CONTENDERS
 from benchmarks.targets import Figure
 from theseus_plugin import api
@@ -28,7 +28,7 @@ from theseus_plugin.demo import _prepare
 from theseus_plugin.files import read_json
 from theseus_plugin.provenance import environment
 
-RESULTS = Path(__file__).parent / "results" / "loop"
+RECORDS = Records("loop")
 ROUNDS = 5
 STEPS = 16
 PEAK = {"fp32": 0.8, "bf16": 0.65}
@@ -38,33 +38,32 @@ Round = Mapping[str, Any]
 
 def main() -> None:
     """Measure the rounds that are missing, then print every figure."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--home", type=Path, default=Path("runs/loop"), help="where data and checkpoint go")
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--check", action="store_true", help="exit 1 where a figure falls short of its target")
-    arguments = parser.parse_args()
-    if not arguments.check:
-        measure(arguments.home, arguments.rounds)
-    rounds = [read_json(file) for file in sorted(RESULTS.glob("round-*.json"))]
-    lines = figures([one["contenders"] for one in rounds])
+    options = suite.parser("loop", __doc__)
+    options.add_argument("--home", type=Path, default=Path("runs/loop"), help="where data and checkpoint go")
+    options.add_argument("--rounds", type=int, default=ROUNDS)
+    suite.answer(options, lambda asked: measure(asked.home, asked.rounds), lambda: [RECORDS], tell)
+
+
+def tell() -> bool:
+    """Print both tables, and say whether every target is reached."""
+    rounds = [one["contenders"] for one in RECORDS.values()]
+    lines = figures(rounds)
     print(markdown(lines))  # noqa: T201
-    print("\n" + throughput([one["contenders"] for one in rounds]))  # noqa: T201
-    if arguments.check and not all(line.reached for line in lines):
-        sys.exit(1)
+    print("\n" + throughput(rounds))  # noqa: T201
+    return all(line.reached for line in lines)
 
 
 def measure(home: Path, rounds: int) -> None:
     """One record a round; contenders go forth in even rounds and back in odd ones."""
     _ready(home)
-    RESULTS.mkdir(parents=True, exist_ok=True)
     for number in range(rounds):
-        file = RESULTS / f"round-{number}.json"
-        record: dict[str, Any] = read_json(file) if file.exists() else {"contenders": {}, "steps": STEPS}
-        later = {"environment": environment()} if file.exists() else {}
+        key = f"round-{number}"
+        record: dict[str, Any] = RECORDS.get(key, {"contenders": {}, "steps": STEPS})
+        later = {"environment": environment()} if key in RECORDS else {}
         for name in CONTENDERS if number % 2 == 0 else CONTENDERS[::-1]:
             if name not in record["contenders"]:
                 record["contenders"][name] = {**_contend(name, home), **later}
-                write_record(file, {"environment": environment(), **record})
+                RECORDS.put(key, {"environment": environment(), **record})
 
 
 def _ready(home: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks.attack.models import HOME, TASKS_ATTACKED, masked_lm
 from benchmarks.glue.page import markdown
-from benchmarks.recording import once
+from benchmarks.suite import once
 from benchmarks.targets import Figure
 from theseus_plugin import api
 from theseus_plugin.bert_attack.words import Text, read_stop_words

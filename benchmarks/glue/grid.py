@@ -1,4 +1,4 @@
-"""Which cells there are: suite x task x blocks x variant x seed. A cell's key says all of it and names its file."""
+"""Which cells there are: suite x task x blocks x variant x seed. A cell's key says all of it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from itertools import product, zip_longest
 from typing import Any
 
+SUITES = ("main", "longer", "beyond", "ablations", "transfer")
+"""What a cell can be of."""
 SHARE = 1 / 3
 """Of the steps, in which `theseus` replaces."""
 
@@ -97,7 +99,12 @@ class Cell:
     @property
     def key(self) -> str:
         """Such as `main/MRPC/3-theseus@0.0002-1`."""
-        return f"{self.suite}/{self.task}/{self.blocks}-{self.variant}@{self.rate:g}-{self.seed}"
+        return f"{self.suite}/{self.name}"
+
+    @property
+    def name(self) -> str:
+        """In its suite."""
+        return f"{self.task}/{self.blocks}-{self.variant}@{self.rate:g}-{self.seed}"
 
     @property
     def times(self) -> int:

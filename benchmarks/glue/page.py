@@ -10,12 +10,11 @@ import numpy as np
 from benchmarks.glue import grid
 from benchmarks.glue.comparison import Runs, difference, mean_difference, mean_kept
 from benchmarks.glue.grid import METHODS
-from benchmarks.glue.runner import again_file
+from benchmarks.glue.runner import AGAIN
 from benchmarks.glue.scores import chosen_rate, predecessor_score, searched_score
 from benchmarks.glue.selection import ITSELF, Suite, ablated, beside, compared, replaced, transferred
 from benchmarks.glue.tasks import TASKS
 from benchmarks.targets import Figure
-from theseus_plugin.files import read_json
 
 KEPT = 0.984
 """The share of the predecessor's score that the paper keeps at half the depth."""
@@ -145,7 +144,7 @@ def short_table(tasks: Sequence[str]) -> Table:
 
 def again_table() -> Table:
     """The cell that was run anew."""
-    record = read_json(again_file())
+    record = AGAIN["again"]
     scores = [f"{100 * record[which]:.2f}" for which in ("first", "again")]
     between = _points(record["interval"], ".2f")
     return [["cell", "recorded", "run anew", "interval of the recorded"], [record["cell"], *scores, between]]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from benchmarks.glue import grid
 from benchmarks.glue.comparison import Runs
 from benchmarks.glue.grid import METHODS, Cell, Chosen
-from benchmarks.glue.runner import file_of
+from benchmarks.glue.runner import is_recorded
 from benchmarks.glue.scores import chosen_rate
 from theseus_plugin.errors import UserError
 
@@ -91,13 +91,13 @@ def _by_variant(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
 def _of_common_seeds(cells: Mapping[str, Sequence[Cell]], what: str) -> dict[str, Runs]:
     seeds = set.intersection(*({cell.seed for cell in those} for those in cells.values()))
     if not seeds:
-        raise UserError(f"{what}: no seed of all methods is recorded yet: python -m benchmarks.glue")
+        raise UserError(f"{what}: no seed of all methods is recorded yet: python -m benchmarks glue")
     return {name: _with(seeds, those) for name, those in cells.items()}
 
 
 def _recorded(cells: Iterable[Cell]) -> list[Cell]:
     """Those that were run."""
-    return [cell for cell in cells if file_of(cell).exists()]
+    return [cell for cell in cells if is_recorded(cell)]
 
 
 def _with(seeds: set[int], cells: Iterable[Cell]) -> Runs:

@@ -1,29 +1,28 @@
 """Does a compressed encoder judge facts as well, and how fast is that.
 
-    python -m benchmarks.relations WN18RR      # train, compress, rank; under 30 minutes on 2 cores
-    python -m benchmarks.relations             # all graphs
-    python -m benchmarks.relations --speed     # path search against networkx, on a machine that does nothing else
-    python -m benchmarks.relations --check     # the committed figures beside what they should reach
+    python -m benchmarks relations WN18RR      # train, compress, rank; under 30 minutes on 2 cores
+    python -m benchmarks relations             # all graphs
+    python -m benchmarks relations --speed     # path search against networkx, on a machine that does nothing else
+    python -m benchmarks relations --check     # what is committed beside what it should reach
 
-What has a record is not done again. Records: `benchmarks/results/relations/`.
+What has a record is not done again. Records: `benchmarks/results/relations.jsonl`.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
+from argparse import Namespace
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
+from benchmarks import suite
 from benchmarks.glue.page import markdown
-from benchmarks.recording import write_record
+from benchmarks.records import Records
 from benchmarks.relations import speed
 from benchmarks.relations.runs import GRAPHS, MODELS, run
 from benchmarks.targets import Figure
-from theseus_plugin.files import read_json
+from theseus_plugin.errors import UserError
 
-RESULTS = Path(__file__).parents[1] / "results" / "relations"
+RECORDS = Records("relations")
 MINUTES = 30
 """Of the whole run on WN18RR, at most."""
 SPEED = 5
@@ -34,24 +33,33 @@ RULES = ("mean", "paper")
 
 def main() -> None:
     """Run what has no record, then print every figure."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("graphs", nargs="*", metavar="GRAPH", help=f"of {', '.join(GRAPHS)}; default: all")
-    parser.add_argument("--speed", action="store_true", help="measure the search for paths")
-    parser.add_argument("--check", action="store_true", help="exit 1 where a figure falls short of its target")
-    arguments = parser.parse_args()
-    if unknown := set(arguments.graphs) - set(GRAPHS):
-        parser.error(f"no such graph: {', '.join(sorted(unknown))}")
+    options = suite.parser("relations", __doc__, speed="measure the search for paths")
+    options.add_argument("graphs", nargs="*", metavar="GRAPH", help=f"of {', '.join(GRAPHS)}; default: all")
+    suite.answer(options, measure, lambda: [RECORDS], tell)
+
+
+def measure(arguments: Namespace) -> None:
+    """The search for paths, or the graphs that are asked for and have no record.
+
+    Raises:
+        UserError: there is no such graph.
+    """
+    if unknown := sorted(set(arguments.graphs) - set(GRAPHS)):
+        raise UserError(f"no such graph: {', '.join(unknown)}")
     if arguments.speed:
-        write_record(_file("speed"), speed.measure())
-    elif not arguments.check:
-        for name in arguments.graphs or GRAPHS:
-            if not _file(name).exists():
-                write_record(_file(name), run(GRAPHS[name]))
+        RECORDS.put("speed", speed.measure())
+        return
+    for name in arguments.graphs or GRAPHS:
+        if name not in RECORDS:
+            RECORDS.put(name, run(GRAPHS[name]))
+
+
+def tell() -> bool:
+    """Print what is recorded, and say whether every target is reached."""
     records = recorded()
     lines = list(reached(records))
     print("\n\n".join(told(records, lines)))  # noqa: T201
-    if arguments.check and not (lines and all(line.reached for line in lines)):
-        sys.exit(1)
+    return bool(lines) and all(line.reached for line in lines)
 
 
 def told(records: Mapping[str, Any], lines: Iterable[Figure]) -> list[str]:
@@ -63,8 +71,8 @@ def reached(records: Mapping[str, Any]) -> Iterator[Figure]:
     """Of every record."""
     for name, record in records.items():
         yield from targets(name, record)
-    if _file("speed").exists():
-        yield from speed.targets(read_json(_file("speed")))
+    if "speed" in RECORDS:
+        yield from speed.targets(RECORDS["speed"])
 
 
 def table(records: Mapping[str, Any]) -> str:
@@ -115,11 +123,7 @@ def _figures(rules: Mapping[str, Mapping[str, float]]) -> list[str]:
 
 def recorded() -> dict[str, Any]:
     """The records of the graphs that have one."""
-    return {name: read_json(_file(name)) for name in GRAPHS if _file(name).exists()}
-
-
-def _file(name: str) -> Path:
-    return RESULTS / f"{name}.json"
+    return {name: RECORDS[name] for name in GRAPHS if name in RECORDS}
 
 
 if __name__ == "__main__":
