@@ -1,4 +1,4 @@
-"""What do the recipes give? Runs them to the end, keeps their records, prints the figures.
+"""What do the recipes give? Runs them to the end, keeps their records, prints a table.
 
     python -m benchmarks recipes examples/mrpc.yaml examples/stsb.yaml   # fit and compress what is not there yet
     python -m benchmarks recipes runs/demo/recipe.yaml                   # keep the records of a finished demo
@@ -19,6 +19,7 @@ from benchmarks import suite
 from benchmarks.records import Records
 from theseus_plugin import api, load_recipe
 from theseus_plugin.files import read_json
+from theseus_plugin.measure.markdown import markdown_table
 from theseus_plugin.scale import scale
 
 RECORDS = Records("recipes")
@@ -79,11 +80,8 @@ def rows(records: Mapping[str, Any]) -> list[list[str]]:
 
 def markdown(records: Mapping[str, Any]) -> str:
     """The table as `docs/results.md` shows it."""
-    lines = [
-        "| recipe | metric | predecessor | successor | kept | blocks | seconds: fit, compress | ONNX, times as fast |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows(records)])
+    head = ["recipe", "metric", "predecessor", "successor", "kept", "blocks", "seconds: fit, compress"]
+    return markdown_table([[*head, "ONNX, times as fast"], *rows(records)], numbers=False)
 
 
 def falls_short(name: str, content: dict[str, Any]) -> list[str]:

@@ -20,7 +20,7 @@ from typing import Any
 from benchmarks import peers, suite
 from benchmarks.peak import products, share_of_peak
 from benchmarks.records import Records, parts_of
-from benchmarks.targets import falls_short, figures
+from benchmarks.targets import exported, falls_short
 from theseus_plugin import api, load_recipe
 from theseus_plugin.files import read_json
 from theseus_plugin.measure.figures import tokens
@@ -114,7 +114,7 @@ def tell(records: Records) -> list[str]:
     rows, folder = merged(records), Path(records.name).name
     REPORTS.mkdir(parents=True, exist_ok=True)
     write_report(REPORTS / f"{folder}.html", rows, f"Successors: {folder}", records["still"]["environment"])
-    lines = figures(rows, records.get("peak", {}))
+    lines = exported(rows, records.get("peak", {}))
     print(f"## {folder}\n\n{markdown(rows, IN_SHORT)}")  # noqa: T201
     print("\n".join(line.text for line in lines))  # noqa: T201
     return falls_short(lines)

@@ -1,80 +1,15 @@
 """What the suites make of their records; the records are made by hand."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from benchmarks import records
 from benchmarks.attack import speed
 from benchmarks.peak import products
-from benchmarks.records import NotRecorded, Records, parts_of, write_record
 from benchmarks.relations import __main__ as relations
-from benchmarks.successors import forget_others, merged, subject
-from benchmarks.targets import falls_short, figures
-
-
-@pytest.fixture
-def own_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Records go to folders of the test's own."""
-    monkeypatch.setattr(records, "RESULTS", tmp_path / "results")
-    monkeypatch.setattr(records, "NEW", tmp_path / "new")
-
-
-def measured(cores: int, task: str, date: str) -> dict[str, Any]:
-    """A record as `fit` gives it, with what machines and recipes hold cut short."""
-    versions = {"torch": "2.13.0"}
-    machine = {"cpu": "a", "cpu_flags": [], "cores": cores, "system": "b", "python": "3.11.7", "versions": versions}
-    return {
-        "recipe": {"task": {"name": task, "labels": None}, "fit": {"learning_rate": 5e-05, "task": "no section"}},
-        "rows": [{"environment": {**machine, "date": date, "seed": 1}, "seconds": 0.1 + 0.2}],
-        "answers": "1 0 1",
-    }
-
-
-@pytest.mark.usefixtures("own_records")
-def test_collected_records_are_what_they_were_and_name_what_they_share(tmp_path: Path) -> None:
-    written = {f"MRPC/3-kd@0.0002-{seed}": measured(seed % 2, "a task", f"day {seed}") for seed in (2, 3, 1)}
-    for key, record in written.items():
-        Records("suite/part").put(key, record)
-    assert dict(Records("suite/part")) == written
-    Records("suite/part").collect()
-    assert not list((tmp_path / "new").rglob("*.json"))
-    found = Records("suite/part")
-    assert list(found) == sorted(written)
-    assert {key: json.dumps(record) for key, record in found.items()} == {  # the order within a record, too
-        key: json.dumps(record) for key, record in written.items()
-    }
-    head, *lines = (tmp_path / "results/suite/part.jsonl").read_text().splitlines()
-    assert [json.loads(line)["key"] for line in lines] == sorted(written)
-    assert [len(json.loads(head)[part]) for part in ("machines", "tasks")] == [2, 1]
-    assert not [line for line in lines if "a task" in line or "torch" in line]
-    assert [part.name for part in parts_of("suite")] == ["suite/part"]
-
-
-@pytest.mark.usefixtures("own_records")
-def test_a_new_record_counts_before_the_committed_one_and_is_collected() -> None:
-    found = Records("suite")
-    found.put("old", {"value": 1})
-    found.put("both", {"value": 1})
-    found.collect()
-    found.put("both", {"value": 2})
-    found.put("new", {"value": 2})
-    expected = {"both": {"value": 2}, "new": {"value": 2}, "old": {"value": 1}}
-    assert dict(found) == expected
-    found.collect()
-    assert dict(Records("suite")) == expected
-    assert "other" not in found
-    with pytest.raises(NotRecorded, match=r"^suite: other is not recorded yet: python -m benchmarks suite$"):
-        found["other"]
-
-
-def test_a_record_does_not_hold_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    write_record(tmp_path / "a" / "record.json", {"model": f"{Path.cwd()}/runs/model"})
-    assert json.loads((tmp_path / "a" / "record.json").read_text()) == {"model": "runs/model"}
+from benchmarks.successors import merged
+from benchmarks.targets import exported, falls_short
 
 
 def ratio(median):
@@ -117,7 +52,7 @@ PEAK = {
 
 
 def test_all_targets_reached():
-    lines = figures(rows(), PEAK)
+    lines = exported(rows(), PEAK)
     assert len(lines) == 6
     assert falls_short(lines) == []
     assert "0.86x at 1x16, 0.95x at 32x64" in lines[0].text  # 1.8 / 2.1 and 1.9 / 2.0
@@ -134,13 +69,13 @@ def test_all_targets_reached():
     ],
 )
 def test_a_target_that_is_missed(changed, said):
-    short = falls_short(figures(rows(**changed), PEAK))
+    short = falls_short(exported(rows(**changed), PEAK))
     assert any(said in line for line in short)
     assert len(short) == 1
 
 
 def test_a_share_of_peak_that_is_missed():
-    assert falls_short(figures(rows(), {**PEAK, "share": 0.91}))
+    assert falls_short(exported(rows(), {**PEAK, "share": 0.91}))
 
 
 def test_parts_are_merged_by_model_with_shapes_in_order():
@@ -221,11 +156,11 @@ def loop_round(**changes: Any) -> dict[str, Any]:
 
 
 def test_the_loops_figures_and_what_falls_short() -> None:
-    from benchmarks.loop import figures as figures_of
+    from benchmarks.loop import targets
 
-    assert all(line.reached for line in figures_of([loop_round()]))
+    assert all(line.reached for line in targets([loop_round()]))
     slower = loop_round(**{"ours-two": {**loop_round()["ours-two"], "seconds": 1.5}, "memory-compress": {"bytes": 800}})
-    short = [line for line in figures_of([slower, slower, loop_round()]) if not line.reached]
+    short = [line for line in targets([slower, slower, loop_round()]) if not line.reached]
     assert [line.name.split(" against")[0] for line in short] == ["2 processes x 1 thread", "peak memory"]
     assert short[0].value == "0.60x (0.60 to 0.90)"
 
@@ -283,23 +218,3 @@ def test_the_attack_is_compared_sample_by_sample() -> None:
         "- through ONNX Runtime, samples a second against TextAttack padding mended: 16.0x",
         "- through ONNX Runtime, attacks that succeed, TextAttack padding mended: 75.0%, theirs 100.0%",
     ]
-
-
-@pytest.mark.usefixtures("own_records")
-def test_records_of_other_checkpoints_are_not_taken_for_those_of_these(tmp_path: Path) -> None:
-    checkpoints, found = [tmp_path / "predecessor", tmp_path / "successor"], Records("successors/demo")
-    for checkpoint in checkpoints:
-        checkpoint.mkdir()
-        (checkpoint / "model.safetensors").write_bytes(checkpoint.name.encode())
-        (checkpoint / "config.json").write_text("{}")
-    found.put("1x16", {})
-    found.collect()
-    forget_others(found, subject(checkpoints))
-    assert list(found) == ["subject"]  # nobody knows what the other was of
-    found.put("1x16", {})
-    found.collect()
-    forget_others(found, subject(checkpoints))
-    assert list(found) == ["1x16", "subject"]  # an interrupted run goes on
-    (checkpoints[1] / "model.safetensors").write_bytes(b"trained anew")
-    forget_others(found, subject(checkpoints))
-    assert list(found) == ["subject"]

@@ -20,12 +20,12 @@ from typing import Any
 from benchmarks import suite
 from benchmarks.attack import augmentation, speed
 from benchmarks.attack.models import TASKS_ATTACKED, AttackedTask, attacked, masked_lm, perplexity
-from benchmarks.glue.page import markdown
 from benchmarks.glue.tasks import MODEL
 from benchmarks.records import Records
-from benchmarks.targets import Figure
+from benchmarks.targets import Target
 from theseus_plugin import api
 from theseus_plugin.bert_attack.shown import FIGURES, cell
+from theseus_plugin.measure.markdown import markdown_table
 from theseus_plugin.recipe import load_recipe
 
 RECORDS = Records("attack")
@@ -33,7 +33,7 @@ SAMPLES = 500
 
 
 def main() -> None:
-    """Run what has no record, then print every figure."""
+    """Run what has no record, then print what is recorded."""
     options = suite.parser("attack", __doc__, speed="measure the speed, which needs all cores")
     suite.answer(options, measure, lambda: [RECORDS], tell)
 
@@ -89,29 +89,29 @@ def _attack(task: AttackedTask, models: Mapping[str, Path]) -> dict[str, Any]:
 
 
 def table(record: Mapping[str, Any]) -> str:
-    """The figures in Markdown, a row per model."""
+    """What was measured, in Markdown, a row per model."""
     rows = [["model", *(heading for heading, _, _ in FIGURES.values())]]
     for name, model in zip(record["names"], record["models"], strict=True):
-        rows.append([name, *(cell(model["bert-attack"], figure) for figure in FIGURES)])
-    return markdown(rows)
+        rows.append([name, *(cell(model["bert-attack"], column) for column in FIGURES)])
+    return markdown_table(rows)
 
 
-def _targets(name: str, record: Mapping[str, Any]) -> Iterator[Figure]:
+def _targets(name: str, record: Mapping[str, Any]) -> Iterator[Target]:
     if name == "speed":
         yield from speed.targets(record)
     elif name in TASKS_ATTACKED:
         yield from targets(name, record)
 
 
-def targets(name: str, record: Mapping[str, Any]) -> Iterator[Figure]:
+def targets(name: str, record: Mapping[str, Any]) -> Iterator[Target]:
     """Whether the successor is as robust as its predecessor, as far as the intervals tell."""
     by_name = dict(zip(record["names"], (model["bert-attack"] for model in record["models"]), strict=True))
-    figure = "attacked_accuracy"
-    before = by_name["predecessor"]["intervals"][figure]
+    metric = "attacked_accuracy"
+    before = by_name["predecessor"]["intervals"][metric]
     for successor in ("theseus", "theseus-int8"):
-        after = by_name[successor]["intervals"][figure]
-        value = f"{cell(by_name[successor], figure)}, predecessor {cell(by_name['predecessor'], figure)}"
-        yield Figure(
+        after = by_name[successor]["intervals"][metric]
+        value = f"{cell(by_name[successor], metric)}, predecessor {cell(by_name['predecessor'], metric)}"
+        yield Target(
             f"{name}: accuracy of {successor} under attack",
             value,
             "not clearly below the predecessor's",

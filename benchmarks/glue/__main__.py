@@ -27,11 +27,13 @@ from benchmarks.glue.scores import chosen_rate
 from benchmarks.glue.tasks import TASKS
 from benchmarks.records import parts_of
 from theseus_plugin.errors import UserError
+from theseus_plugin.measure.markdown import markdown_table
 
 MEASURED = ["STS-B", "MRPC", "SST-2"]
 PLOTS = Path("docs")
 
 
+@suite.errors_in_words()
 def main() -> None:
     """Do what is asked for."""
     others = {
@@ -62,11 +64,10 @@ def run(tasks: Sequence[str], jobs: int) -> None:
     run_cells(grid.search(), jobs)
     run_cells(grid.main(grid.HALF, tasks, chosen_rate), jobs)
     run_cells(grid.longer(chosen_rate), jobs)
-    run_cells(grid.beyond(tasks, chosen_rate), jobs)
     run_cells(grid.ablations(tasks, chosen_rate), jobs)
-    run_cells(grid.confirmed(tasks, chosen_rate), jobs)
     run_cells(grid.main(grid.THIRD, tasks, chosen_rate), jobs)
-    run_cells(grid.starts(tasks, chosen_rate), jobs)
+    for question in grid.QUESTIONS.values():
+        run_cells(question.cells(tasks, chosen_rate), jobs)
     transfers = list(grid.transfers(tasks, chosen_rate))
     if not all(map(is_recorded, transfers)):
         run_models(grid.sources(chosen_rate), jobs)
@@ -77,9 +78,7 @@ def tables(tasks: Sequence[str]) -> dict[str, Callable[[], str]]:
     """The tables by the name that documents ask for them with."""
     made: dict[str, Callable[[], page.Table]] = {
         "short": partial(page.short_table, tasks),
-        "beyond": partial(page.beside_table, tasks, grid.beyond),
-        "confirmed": partial(page.beside_table, tasks, grid.confirmed),
-        "starts": partial(page.beside_table, tasks, grid.starts),
+        **{name: partial(page.beside_table, tasks, question) for name, question in grid.QUESTIONS.items()},
         "ablations": partial(page.ablations_table, grid.ABLATED),
         "longer": page.longer_table,
         "modules": partial(page.modules_table, grid.ABLATED),
@@ -91,7 +90,7 @@ def tables(tasks: Sequence[str]) -> dict[str, Callable[[], str]]:
     for blocks in (grid.HALF, grid.THIRD):
         made[f"scores-{blocks}"] = partial(page.scores_table, blocks, tasks)
         made[f"differences-{blocks}"] = partial(page.differences_table, blocks, tasks)
-    texts = {name: cache(lambda table=table: page.markdown(table())) for name, table in made.items()}
+    texts = {name: cache(lambda rows=rows: markdown_table(rows())) for name, rows in made.items()}
     return {**texts, "harness": cache(harness.table)}
 
 
@@ -128,5 +127,4 @@ def check(tasks: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    with suite.errors_in_words():
-        main()
+    main()

@@ -29,7 +29,7 @@ from theseus_plugin.surgery.successor import build_successor
 
 DIGITS = 4
 PRECISION = "fp32"
-"""Of all training, so that no figure depends on which CPU a cell happened to run on."""
+"""Of all training, so that no score depends on which CPU a cell happened to run on."""
 EVALUATIONS = 5
 """In each cell, of which the best one counts, as in the paper."""
 

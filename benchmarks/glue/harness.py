@@ -25,7 +25,7 @@ def measure() -> None:
 
 
 def table() -> str:
-    """The figures in Markdown."""
+    """What was measured, in Markdown."""
     return markdown(BENCH["bench"]["models"], COLUMNS).rstrip()
 
 

@@ -39,7 +39,7 @@ def table(tasks: Sequence[str]) -> list[list[str]]:
 
 
 def _overrides(task: str, folder: Path) -> Iterator[str]:
-    """The predecessor and data of the comparison, in fp32 so that no figure depends on the CPU."""
+    """The predecessor and data of the comparison, in fp32 so that no score depends on the CPU."""
     section = TASKS[task].section()
     yield f"predecessor={TASKS[task].predecessor}"
     yield f"successor={folder / 'successor'}"

@@ -13,9 +13,10 @@ from typing import Any
 
 from rich.console import Console
 
+from benchmarks import records
 from benchmarks.glue.grid import SUITES, Cell
 from benchmarks.glue.tasks import HOME, TASKS
-from benchmarks.records import NEW, Records
+from benchmarks.records import Records
 
 PREDECESSORS = Records("glue/predecessors")
 """By task."""
@@ -116,4 +117,4 @@ def _run_one(what: Mapping[str, Any], file: Path) -> None:
 
 def _label(file: Path) -> str:
     """Such as `main/MRPC/3-kd@0.0001-1`."""
-    return str(file.relative_to(NEW / "glue").with_suffix(""))
+    return str(file.relative_to(records.NEW / "glue").with_suffix(""))

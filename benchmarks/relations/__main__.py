@@ -15,12 +15,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from benchmarks import suite
-from benchmarks.glue.page import markdown
 from benchmarks.records import Records
 from benchmarks.relations import speed
 from benchmarks.relations.runs import GRAPHS, MODELS, run
-from benchmarks.targets import Figure
+from benchmarks.targets import Target
 from theseus_plugin.errors import UserError
+from theseus_plugin.measure.markdown import markdown_table
 
 RECORDS = Records("relations")
 MINUTES = 30
@@ -32,7 +32,7 @@ RULES = ("mean", "paper")
 
 
 def main() -> None:
-    """Run what has no record, then print every figure."""
+    """Run what has no record, then print what is recorded."""
     options = suite.parser("relations", __doc__, speed="measure the search for paths")
     options.add_argument("graphs", nargs="*", metavar="GRAPH", help=f"of {', '.join(GRAPHS)}; default: all")
     suite.answer(options, measure, lambda: [RECORDS], tell)
@@ -62,12 +62,12 @@ def tell() -> bool:
     return bool(lines) and all(line.reached for line in lines)
 
 
-def told(records: Mapping[str, Any], lines: Iterable[Figure]) -> list[str]:
-    """The table, and every figure beside what it should reach: what `docs/relations.md` shows."""
+def told(records: Mapping[str, Any], lines: Iterable[Target]) -> list[str]:
+    """The table, and what each should reach: what `docs/relations.md` shows."""
     return [table(records), "\n".join(line.text for line in lines)]
 
 
-def reached(records: Mapping[str, Any]) -> Iterator[Figure]:
+def reached(records: Mapping[str, Any]) -> Iterator[Target]:
     """Of every record."""
     for name, record in records.items():
         yield from targets(name, record)
@@ -81,35 +81,35 @@ def table(records: Mapping[str, Any]) -> str:
     rows = [["graph", "model", *heads, "queries/s", "MB"]]
     for name, record in records.items():
         blank = ["", ""]
-        rows.append([name, "number of paths", *_figures(record["by_number_of_paths"]), *blank])
+        rows.append([name, "number of paths", *_shown(record["by_number_of_paths"]), *blank])
         for model in MODELS:
             one = record["models"][model]
             megabytes = one["size"]["bytes"] / 1e6
             own = [f"{one['ranking']['queries_per_second']:.1f}", f"{megabytes:.1f}"]
-            rows.append([name, model, *_figures(one["ranking"]["rules"]), *own])
+            rows.append([name, model, *_shown(one["ranking"]["rules"]), *own])
         if paper := GRAPHS[name].paper:
             said = [f"{100 * paper[0]:.1f}", "", f"{100 * paper[1]:.1f}"]
             rows.append([name, "BERTRL with BERT-base, the paper's", "", "", "", *said, *blank])
-    return markdown(rows)
+    return markdown_table(rows)
 
 
-def targets(name: str, record: Mapping[str, Any]) -> Iterator[Figure]:
+def targets(name: str, record: Mapping[str, Any]) -> Iterator[Target]:
     """Faster than the predecessor, as good, and within half an hour."""
     ours, first = (record["models"][model]["ranking"] for model in ("successor-int8", "predecessor"))
     ratio = ours["queries_per_second"] / first["queries_per_second"]
-    yield Figure(
+    yield Target(
         f"{name}: queries a second against the predecessor", f"{ratio:.2f}x", f"at least {SPEED}x", ratio >= SPEED
     )
     lost = ours["mrr"] - first["mrr"]
-    yield Figure(f"{name}: MRR", f"{100 * lost:+.2f} points", f"at most {100 * LOST:g} lost", lost >= -LOST)
+    yield Target(f"{name}: MRR", f"{100 * lost:+.2f} points", f"at most {100 * LOST:g} lost", lost >= -LOST)
     bound = first["coverage"]
-    yield Figure(
+    yield Target(
         f"{name}: true facts with a path", f"{bound:.1%}", "bounds Hits@1", all(one <= bound for one in _hits(record))
     )
     if name == "WN18RR":
         minutes, whole = record["seconds"] / 60, record["from_scratch"]
         value = f"{minutes:.1f} minutes" if whole else "not run in one go"
-        yield Figure(f"{name}: the whole run", value, f"at most {MINUTES} minutes", whole and minutes <= MINUTES)
+        yield Target(f"{name}: the whole run", value, f"at most {MINUTES} minutes", whole and minutes <= MINUTES)
 
 
 def _hits(record: Mapping[str, Any]) -> Iterator[float]:
@@ -117,7 +117,7 @@ def _hits(record: Mapping[str, Any]) -> Iterator[float]:
         yield record["models"][model]["ranking"]["rules"]["paper"]["hits@1"]
 
 
-def _figures(rules: Mapping[str, Mapping[str, float]]) -> list[str]:
+def _shown(rules: Mapping[str, Mapping[str, float]]) -> list[str]:
     return [f"{100 * rules[rule][name]:.1f}" for rule in RULES for name in ("hits@1", "hits@10", "mrr")]
 
 

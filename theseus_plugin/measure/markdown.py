@@ -1,4 +1,4 @@
-"""The table of a report for a README."""
+"""Tables in Markdown, and the table of a report for a README."""
 
 from __future__ import annotations
 
@@ -9,6 +9,18 @@ from theseus_plugin.measure.rows import Cell, rows
 from theseus_plugin.showing import markdown as escaped
 
 
+def markdown_table(rows: Sequence[Sequence[str]], numbers: bool = True) -> str:
+    """Rows as a Markdown table, without a line's end after the last one.
+
+    Args:
+        rows: cells as they are to be read, what is not ours escaped; the first row is the head.
+        numbers: whether all columns but the first one hold numbers, which stand at the right.
+    """
+    head, *others = rows
+    ruler = ["---", *["---:" if numbers else "---"] * (len(head) - 1)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ruler, *others))
+
+
 def markdown(records: Sequence[Record], only: Collection[str] | None = None) -> str:
     """The figures as a Markdown table, a row per model; of the notes only intervals of metrics and ratios of times.
 
@@ -17,12 +29,9 @@ def markdown(records: Sequence[Record], only: Collection[str] | None = None) -> 
         only: headings of the columns to show; all by default.
     """
     figures = [figure for figure in rows(records) if only is None or figure.heading in only]
-    lines = [
-        [escaped(figure.heading) for figure in figures],
-        ["---", *("---:" for _ in figures[1:])],
-        *([_cell(figure.cells[at]) for figure in figures] for at in range(len(records))),
-    ]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    head = [escaped(figure.heading) for figure in figures]
+    models = ([_cell(figure.cells[at]) for figure in figures] for at in range(len(records)))
+    return markdown_table([head, *models]) + "\n"
 
 
 def _cell(cell: Cell) -> str:
