@@ -104,34 +104,6 @@ def test_products_of_an_encoder(first_token):
     assert products(config, batch, length, first_token) == batch * expected
 
 
-@pytest.mark.parametrize("draw", [(True, False, False), (False, True, True), (False, False, True), (True, True, True)])
-def test_necessary_operations_are_those_that_torch_counts(draw: tuple[bool, ...]) -> None:
-    """Forward and backward of a real path, without padding; the head's own few are taken off."""
-    import torch
-    from torch.utils.flop_counter import FlopCounterMode
-    from transformers import AutoModelForSequenceClassification
-
-    from benchmarks.steps import necessary
-    from tests.tiny import tiny_config
-    from theseus_plugin.replacing.assembly import assemble
-    from theseus_plugin.replacing.config import TheseusConfig
-    from theseus_plugin.replacing.phases import ReplacingPhase
-
-    config = TheseusConfig.model_validate({"successor_blocks": 3})
-    model = AutoModelForSequenceClassification.from_config(tiny_config("bert"), attn_implementation="eager")
-    assembly = assemble(model, config)
-    ReplacingPhase(assembly, config, 4, 6).start()
-    for module, replaced in zip(assembly.modules, draw, strict=True):
-        module.replaced = replaced
-    batch, length, width = 4, 12, 32
-    model.train()
-    with FlopCounterMode(display=False) as counter:
-        labels = torch.zeros(batch, dtype=torch.long)
-        model(input_ids=torch.randint(5, 20, (batch, length)), labels=labels).loss.backward()
-    head = 2 * 2 * batch * (width * width + width * 2)  # pooler and classifier, forward and back to their inputs
-    assert counter.get_total_flops() - head == necessary(draw, [length] * batch, width, inner=64)
-
-
 def loop_round(**changes: Any) -> dict[str, Any]:
     """A round of `benchmarks.loop` that reaches every target exactly."""
 
