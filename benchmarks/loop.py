@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
+from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ def main() -> None:
     options = suite.parser("loop", __doc__)
     options.add_argument("--home", type=Path, default=Path("runs/loop"), help="where data and checkpoint go")
     options.add_argument("--rounds", type=int, default=ROUNDS)
-    suite.answer(options, lambda asked: measure(asked.home, asked.rounds), lambda: [RECORDS], tell)
+    suite.answer(options, measure, lambda: [RECORDS], tell)
 
 
 def tell() -> bool:
@@ -54,10 +55,11 @@ def tell() -> bool:
     return all(line.reached for line in lines)
 
 
-def measure(home: Path, rounds: int) -> None:
+def measure(arguments: Namespace) -> None:
     """One record a round; contenders go forth in even rounds and back in odd ones."""
+    home: Path = arguments.home
     _ready(home)
-    for number in range(rounds):
+    for number in range(arguments.rounds):
         key = f"round-{number}"
         record: dict[str, Any] = RECORDS.get(key, {"contenders": {}, "steps": STEPS})
         later = {"environment": environment()} if key in RECORDS else {}

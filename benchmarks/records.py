@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,12 @@ class Records(Mapping[str, Any]):
     def put(self, key: str, record: Any) -> None:
         """Keep what a run measured."""
         write_record(self.new_file(key), record)
+
+    def fill(self, measures: Mapping[str, Callable[[], Any]]) -> None:
+        """Measure what there is no record of."""
+        for key, measure in measures.items():
+            if key not in self:
+                self.put(key, measure())
 
     def clear(self) -> None:
         """Drop all records, those that are committed too."""

@@ -49,7 +49,7 @@ def main() -> None:
     options.add_argument("checkpoints", nargs="*", type=Path, help="predecessor, then its successors")
     options.add_argument("--shapes", nargs="+", default=SHAPES, help="BATCHxLENGTH")
     options.add_argument("--no-optimum", action="store_true", help="without Optimum's export")
-    suite.answer(options, _measure, recorded, lambda: not [line for records in recorded() for line in tell(records)])
+    suite.answer(options, measure, recorded, lambda: not [line for records in recorded() for line in tell(records)])
 
 
 def recorded() -> list[Records]:
@@ -57,14 +57,17 @@ def recorded() -> list[Records]:
     return parts_of("successors")
 
 
-def measure(checkpoints: Sequence[Path], shapes: Sequence[str], optimum: bool) -> None:
-    """Export and measure whatever is not there yet."""
+def measure(arguments: Namespace) -> None:
+    """Export and measure whatever is not there yet of the checkpoints that are named."""
+    checkpoints: list[Path] = arguments.checkpoints
+    if not checkpoints:
+        return
     records = Records(f"successors/{checkpoints[0].parent.name}")
     forget_others(records, subject(checkpoints))
-    models = [str(model) for checkpoint in checkpoints for model in exports(checkpoint, optimum)]
+    models = [str(model) for checkpoint in checkpoints for model in exports(checkpoint, not arguments.no_optimum)]
     compiled = [f"{checkpoint}@{runtime}" for checkpoint in checkpoints for runtime in ("eager", "compiled")]
     parts: dict[str, Callable[[], Any]] = {}
-    for shape in shapes:
+    for shape in arguments.shapes:
         timed = [*models, *compiled] if shape in WITH_TORCH else models
         latency = {"latency": {"shapes": [shape], "task_examples": 0}}
         parts[shape] = partial(api.bench, timed, evaluators=latency)
@@ -74,9 +77,7 @@ def measure(checkpoints: Sequence[Path], shapes: Sequence[str], optimum: bool) -
     parts["still"] = lambda: api.bench([*models, *map(str, checkpoints)], evaluators=still)
     parts["peak"] = lambda: _peak(checkpoints)
     parts["not-run"] = _not_run
-    for name, run in parts.items():
-        if name not in records:
-            records.put(name, run())
+    records.fill(parts)
 
 
 def subject(checkpoints: Sequence[Path]) -> dict[str, Any]:
@@ -144,11 +145,6 @@ def merged(records: Mapping[str, Any]) -> list[dict[str, Any]]:
             shapes = row["latency"]["shapes"]
             row["latency"]["shapes"] = {shape: shapes[shape] for shape in sorted(shapes, key=tokens)}
     return list(rows.values())
-
-
-def _measure(arguments: Namespace) -> None:
-    if arguments.checkpoints:
-        measure(arguments.checkpoints, arguments.shapes, not arguments.no_optimum)
 
 
 def _not_run() -> dict[str, Any]:

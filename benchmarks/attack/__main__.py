@@ -42,10 +42,8 @@ def measure(arguments: Namespace) -> None:
     """The speed, or all else that has no record."""
     if arguments.speed:
         RECORDS.put("speed", speed.measure())
-        return
-    for name, make in ATTACKED.items():
-        if name not in RECORDS:
-            RECORDS.put(name, make())
+    else:
+        RECORDS.fill(ATTACKED)
 
 
 def tell() -> bool:

@@ -26,8 +26,6 @@ BENCH = Records("glue/bench")
 """Of the harness, one record: `bench`."""
 AGAIN = Records("glue/again")
 """The cell that was run anew, one record: `again`."""
-Missing = Mapping[Path, Mapping[str, Any]]
-"""What is to be run by the file of its record."""
 _console = Console(stderr=True)
 
 
@@ -84,7 +82,7 @@ def _run_all(cells: Sequence[Cell], jobs: int) -> None:
     _run({records_of(cell).new_file(cell.name): vars(cell) for cell in cells}, jobs)
 
 
-def _run(missing: Missing, jobs: int) -> None:
+def _run(missing: Mapping[Path, Mapping[str, Any]], jobs: int) -> None:
     with ThreadPoolExecutor(jobs) as pool:
         running = {pool.submit(_run_one, what, file): file for file, what in missing.items()}
         try:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from benchmarks import suite
@@ -48,10 +49,8 @@ def measure(arguments: Namespace) -> None:
         raise UserError(f"no such graph: {', '.join(unknown)}")
     if arguments.speed:
         RECORDS.put("speed", speed.measure())
-        return
-    for name in arguments.graphs or GRAPHS:
-        if name not in RECORDS:
-            RECORDS.put(name, run(GRAPHS[name]))
+    else:
+        RECORDS.fill({name: partial(run, GRAPHS[name]) for name in arguments.graphs or GRAPHS})
 
 
 def tell() -> bool:
