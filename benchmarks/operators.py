@@ -17,7 +17,7 @@ from benchmarks import suite
 from benchmarks.records import Records
 from theseus_plugin.cores import usable_cores
 from theseus_plugin.measure.statistics import ratio, summary
-from theseus_plugin.measure.timing import repeat
+from theseus_plugin.measure.worker import repeat
 from theseus_plugin.provenance import environment
 
 RECORDS = Records("operators")

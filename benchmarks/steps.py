@@ -27,11 +27,11 @@ from theseus_plugin import api
 from theseus_plugin.checkpoint import load_model
 from theseus_plugin.contract import TaskData
 from theseus_plugin.files import write_json
-from theseus_plugin.measure import resident
+from theseus_plugin.measure import process_memory
 from theseus_plugin.recipe import load_recipe
-from theseus_plugin.replacing.assembly import assemble, cast_frozen
-from theseus_plugin.replacing.phases import ReplacingPhase
-from theseus_plugin.replacing.switch import Slot
+from theseus_plugin.methods.replacing.assembly import assemble, cast_frozen
+from theseus_plugin.methods.replacing.phases import ReplacingPhase
+from theseus_plugin.methods.replacing.switch import Slot
 from theseus_plugin.training.batches import BatchStream
 from theseus_plugin.training.optimisation import build_optimizer
 from theseus_plugin.training.precision import product_seconds, resolve_precision
@@ -190,8 +190,8 @@ def _authors(recipe: WatchedRecipe, steps: int, padded: bool) -> dict[str, Any]:
 
 def _parts(recipe: WatchedRecipe, steps: int) -> Any:
     """Options, batches, model and draws as `compress` would have them."""
-    from theseus_plugin.replacing.schedules import rate
-    from theseus_plugin.replacing.switch import draw
+    from theseus_plugin.methods.replacing.schedules import rate
+    from theseus_plugin.methods.replacing.switch import draw
 
     config: Any = recipe.create_method().config
     task, predecessor = recipe.create_task(), recipe.path("predecessor")
@@ -261,8 +261,8 @@ def _memory(home: Path, what: str, steps: int) -> dict[str, Any]:
     before: list[int] = []
 
     def noted(data: TaskData) -> TaskData:
-        resident.forget_peak()
-        before.append(resident.now() or 0)
+        process_memory.forget_peak()
+        before.append(process_memory.now() or 0)
         return data
 
     recipe = _recipe(home, steps, noted)
@@ -272,7 +272,7 @@ def _memory(home: Path, what: str, steps: int) -> dict[str, Any]:
         phase = "blocks" if "blocks" in what else "all"
         method = {**(recipe.method or {}), "schedule": {"name": "linear"}, "successor_phase": phase}
         api.compress(recipe.model_copy(update={"method": method}))
-    return {"bytes": (resident.peak() or 0) - before[0], "steps": steps}
+    return {"bytes": (process_memory.peak() or 0) - before[0], "steps": steps}
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from typing import Any
 _SERVER = get_context("forkserver")
 _SERVER.set_forkserver_preload(
     [
-        "theseus_plugin.replacing.procedure",
-        "theseus_plugin.training.fit",
+        "theseus_plugin.methods.replacing.build",
+        "theseus_plugin.fitting.plain",
         "theseus_plugin.onnx.export",
         "theseus_plugin.measure.accuracy",
         "transformers.models.bert.modeling_bert",

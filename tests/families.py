@@ -9,7 +9,7 @@ from typing import Any
 from transformers import AutoTokenizer
 
 from tests.tiny import save_tiny
-from theseus_plugin.tasks.relations.graph import Triple
+from theseus_plugin.relations.graph import Triple
 
 TRAINING = {"epochs": 1, "batch_size": 32, "learning_rate": 1e-3, "precision": "fp32"}
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from tests.tiny import DEPTHS, WORDS
 from theseus_plugin.contract import Task, TaskData
-from theseus_plugin.validation import Options
+from theseus_plugin.options.validation import Options
 
 
 def sentences(count: int = 37, longest: int = 40) -> list[str]:

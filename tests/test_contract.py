@@ -14,7 +14,8 @@ import pytest
 from safetensors.numpy import load_file
 
 from tests.environments import ROOT, LayeredEnvironment
-from theseus_plugin import compress, registry
+from theseus_plugin import compress
+from theseus_plugin.plugins import registry
 from theseus_plugin.contract import Result, TaskData
 
 TOOLKIT = ROOT / "examples" / "toolkit.py"

@@ -19,8 +19,9 @@ from packaging.version import Version
 from tests.conftest import write_reviews
 from tests.environments import ROOT, LayeredEnvironment
 from tests.tiny import save_tiny
-from theseus_plugin import UserError, registry
-from theseus_plugin.skeleton import PLUGINS, TEMPLATE, write_skeleton
+from theseus_plugin import UserError
+from theseus_plugin.plugins import registry
+from theseus_plugin.plugins.skeleton import PLUGINS, TEMPLATE, write_skeleton
 
 NAMES: dict[registry.Kind, str] = {
     "method": "my-method",

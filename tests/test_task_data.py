@@ -14,7 +14,7 @@ from tests.support_models import Sentences
 from theseus_plugin.contract import TaskData
 from theseus_plugin.errors import UserError
 from theseus_plugin.measure.statistics import intervals, resampled_scores
-from theseus_plugin.task_data import load_data, unchecked
+from theseus_plugin.plugins.task_data import load_data, unchecked
 
 
 class Undefined(Sentences):

@@ -24,8 +24,8 @@ from benchmarks.glue.tasks import MODEL
 from benchmarks.records import Records
 from benchmarks.targets import Target
 from theseus_plugin import api
-from theseus_plugin.bert_attack.shown import FIGURES, cell
-from theseus_plugin.measure.markdown import markdown_table
+from theseus_plugin.bert_attack.report import FIGURES, cell
+from theseus_plugin.report.markdown import markdown_table
 from theseus_plugin.recipe import load_recipe
 
 RECORDS = Records("attack")

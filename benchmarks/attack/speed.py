@@ -20,7 +20,7 @@ from theseus_plugin import api
 from theseus_plugin.bert_attack.words import Text, read_stop_words
 from theseus_plugin.cores import usable_cores
 from theseus_plugin.files import read_json
-from theseus_plugin.measure.markdown import markdown_table
+from theseus_plugin.report.markdown import markdown_table
 from theseus_plugin.provenance import environment
 
 ENVIRONMENT = Path(".venv-textattack")

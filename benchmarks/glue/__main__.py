@@ -27,7 +27,7 @@ from benchmarks.glue.scores import chosen_rate
 from benchmarks.glue.tasks import TASKS
 from benchmarks.records import parts_of
 from theseus_plugin.errors import UserError
-from theseus_plugin.measure.markdown import markdown_table
+from theseus_plugin.report.markdown import markdown_table
 
 MEASURED = ["STS-B", "MRPC", "SST-2"]
 PLOTS = Path("docs")

@@ -9,7 +9,7 @@ from benchmarks.glue.runner import BENCH, folder_of, run_models
 from benchmarks.glue.scores import chosen_rate
 from benchmarks.glue.tasks import HOME, TASKS
 from theseus_plugin import api
-from theseus_plugin.measure.markdown import markdown
+from theseus_plugin.report.markdown import markdown
 
 TASK = "MRPC"
 """Whose models are measured: successors of one depth differ in nothing but their weights, whatever made them."""

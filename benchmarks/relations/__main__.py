@@ -21,7 +21,7 @@ from benchmarks.relations import speed
 from benchmarks.relations.runs import GRAPHS, MODELS, run
 from benchmarks.targets import Target
 from theseus_plugin.errors import UserError
-from theseus_plugin.measure.markdown import markdown_table
+from theseus_plugin.report.markdown import markdown_table
 
 RECORDS = Records("relations")
 MINUTES = 30

@@ -11,10 +11,10 @@ import networkx as nx
 from benchmarks.relations.runs import DATA
 from benchmarks.targets import Target
 from theseus_plugin.provenance import environment
-from theseus_plugin.ranking.finder import Finder
-from theseus_plugin.ranking.queries import Query, read_queries
-from theseus_plugin.tasks.relations.graph import Graph, Triple, read_triples
-from theseus_plugin.tasks.relations.paths import LONGEST
+from theseus_plugin.relations.finder import Finder
+from theseus_plugin.relations.queries import Query, read_queries
+from theseus_plugin.relations.graph import Graph, Triple, read_triples
+from theseus_plugin.relations.paths import LONGEST
 
 FOLDER = DATA / "fb237"
 QUERIES = 500

@@ -18,7 +18,7 @@ from transformers import AutoModelForSequenceClassification
 
 from tests.environments import LayeredEnvironment
 from theseus_plugin.errors import UserError
-from theseus_plugin.replacing.switch import draw
+from theseus_plugin.methods.replacing.switch import draw
 
 SCRIPT = Path(__file__).with_name("modelopt_script.py")
 # what `import modelopt.torch` imports and this environment may lack

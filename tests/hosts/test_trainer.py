@@ -35,7 +35,7 @@ from tests.stock_process import StockProcess
 from tests.tiny import save_decoder, save_tiny
 from theseus_plugin import UserError, compress
 from theseus_plugin.hosts.trainer import TheseusCallback
-from theseus_plugin.replacing.switch import Switch, draw
+from theseus_plugin.methods.replacing.switch import Switch, draw
 from theseus_plugin.training.batches import BatchStream
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "trainer.py"
@@ -437,7 +437,7 @@ import json, os, sys
 from pathlib import Path
 from tests.hosts.test_trainer import arguments, callback, in_each_step_the_same, trainer
 from theseus_plugin import UserError
-from theseus_plugin.replacing.switch import Switch
+from theseus_plugin.methods.replacing.switch import Switch
 
 folder, home = Path(sys.argv[1]), Path(sys.argv[2])
 draws, set_draw, refused = [], Switch.set, []

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 
 from theseus_plugin.contract import Task, TaskData
 from theseus_plugin.measure.worker import Worker
-from theseus_plugin.validation import Options
+from theseus_plugin.options.validation import Options
 
 NS = 1_000_000_000
 

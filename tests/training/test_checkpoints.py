@@ -24,7 +24,7 @@ from theseus_plugin import UserError, compress, fit, load_recipe
 from theseus_plugin.contract import TaskData
 from theseus_plugin.recipe import Recipe
 from theseus_plugin.training import loop
-from theseus_plugin.training.fingerprints import of_examples, of_model
+from theseus_plugin.training.resuming.fingerprints import of_examples, of_model
 
 
 class Stopped(Exception):

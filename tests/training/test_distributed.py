@@ -33,8 +33,8 @@ def run(*command: str) -> str:
 WORKER = """
 import json, os, sys
 from theseus_plugin.recipe import load_recipe
-from theseus_plugin.replacing.phases import ReplacingPhase
-from theseus_plugin.replacing.switch import Switch
+from theseus_plugin.methods.replacing.phases import ReplacingPhase
+from theseus_plugin.methods.replacing.switch import Switch
 from theseus_plugin import compress
 
 record = {}
@@ -273,7 +273,7 @@ from torch.distributed.tensor import DTensor
 from tests.training.test_resume import die_at
 import signal
 from theseus_plugin import compress, load_recipe
-from theseus_plugin.replacing.phases import ReplacingPhase, SuccessorPhase
+from theseus_plugin.methods.replacing.phases import ReplacingPhase, SuccessorPhase
 parts = {}
 
 def watch(kind):
@@ -387,7 +387,7 @@ import gc, json, os, sys
 import torch
 from torch.distributed.tensor import DTensor
 from theseus_plugin import compress, load_recipe
-from theseus_plugin.training import stepping
+from theseus_plugin.training import step
 
 counted = []
 
@@ -399,13 +399,13 @@ def held():
     storages = [part.untyped_storage() for part in parts if part.device.type == "cpu"]
     return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
 
-answerable = stepping.answerable
+answerable = step.answerable
 
 def between_passes(batch, count):
     counted.append(held())
     return answerable(batch, count)
 
-stepping.answerable = between_passes
+step.answerable = between_passes
 found = {}
 for name in ("theseus", "kd", "tinybert"):
     for sharding in ("none", "blocks"):

@@ -11,10 +11,10 @@ from safetensors.numpy import load_file
 
 from tests.tiny import save_tiny
 from theseus_plugin import compress, fit, load_recipe
-from theseus_plugin.registry import create
+from theseus_plugin.plugins.registry import create
 from theseus_plugin.training.evaluation import evaluate
 from theseus_plugin.training.run import TrainingRun
-from theseus_plugin.training.stepping import Stepper
+from theseus_plugin.training.step import Stepper
 
 
 def weights(result: Any) -> dict[str, np.ndarray]:

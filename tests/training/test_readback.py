@@ -21,7 +21,7 @@ from theseus_plugin.surgery.plan import plan_stacks
 from theseus_plugin.surgery.shape import Shape
 from theseus_plugin.surgery.successor import build_successor
 from theseus_plugin.training.readback import check_folder
-from theseus_plugin.training.settings import trainable_settings
+from theseus_plugin.training.training_mode import trainable_settings
 
 CLASSIFIER = "AutoModelForSequenceClassification"
 

@@ -19,7 +19,7 @@ from theseus_plugin.contract import Task
 from theseus_plugin.recipe import Recipe
 from theseus_plugin.training import loop
 from theseus_plugin.training.config import TrainingConfig
-from theseus_plugin.training.fit import fit
+from theseus_plugin.fitting.plain import fit
 
 FILES = ("token-classification", "masked-lm", "text-classification", "text-regression", "causal-lm")
 
