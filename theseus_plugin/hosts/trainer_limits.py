@@ -7,7 +7,7 @@ from typing import Any
 from transformers import PreTrainedModel, TrainingArguments
 
 from theseus_plugin.errors import UserError
-from theseus_plugin.launching.settings import asked
+from theseus_plugin.launching.asked_for import asked
 from theseus_plugin.methods.replacing.config import TheseusConfig
 from theseus_plugin.methods.replacing.follower import follower_options
 from theseus_plugin.methods.replacing.schedules import rate

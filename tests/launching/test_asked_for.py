@@ -12,9 +12,9 @@ import pytest
 from safetensors.numpy import load_file
 
 from theseus_plugin import UserError, compress, load_recipe
-from theseus_plugin.launching import settings
+from theseus_plugin.launching import asked_for
+from theseus_plugin.launching.asked_for import check_launch, launched_precision
 from theseus_plugin.launching.command_line import parse
-from theseus_plugin.launching.settings import check_launch, launched_precision
 from theseus_plugin.training.config import TrainingConfig
 
 FSDP = {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"}
@@ -90,7 +90,7 @@ def test_what_the_launcher_always_writes_asks_for_nothing(monkeypatch: pytest.Mo
     monkeypatch.setenv("THESEUS_USE_FSDP", "")  # taken back at the end
     for name, value in (FSDP | written).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(settings, "launcher_options", lambda: {"use_fsdp": "True", "fsdp_version": "2"})
+    monkeypatch.setattr(asked_for, "launcher_options", lambda: {"use_fsdp": "True", "fsdp_version": "2"})
     config = TrainingConfig()
     checked(config)
     assert config.sharding == "blocks"
@@ -134,7 +134,7 @@ def test_options_that_accelerate_drops_are_refused_too(
     else:
         options = parse(words)
         assert options is not None
-        monkeypatch.setattr(settings, "launcher_options", lambda: options)
+        monkeypatch.setattr(asked_for, "launcher_options", lambda: options)
     with pytest.raises(UserError, match=f"^launched with {complaint}"):
         checked(TrainingConfig(gradient_accumulation=1))
 
