@@ -27,8 +27,8 @@ from benchmarks.targets import Target
 from theseus_plugin import api
 from theseus_plugin.demo import _prepare
 from theseus_plugin.files import read_json
-from theseus_plugin.report.markdown import markdown_table
 from theseus_plugin.provenance import environment
+from theseus_plugin.report.markdown import markdown_table
 
 RECORDS = Records("loop")
 ROUNDS = 5

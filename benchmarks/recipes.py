@@ -19,8 +19,8 @@ from benchmarks import suite
 from benchmarks.records import Records
 from theseus_plugin import api, load_recipe
 from theseus_plugin.files import read_json
-from theseus_plugin.report.markdown import markdown_table
 from theseus_plugin.metric_scale import scale
+from theseus_plugin.report.markdown import markdown_table
 
 RECORDS = Records("recipes")
 KEPT = 0.984

@@ -28,10 +28,10 @@ from theseus_plugin.checkpoint import load_model
 from theseus_plugin.contract import TaskData
 from theseus_plugin.files import write_json
 from theseus_plugin.measure import process_memory
-from theseus_plugin.recipe import load_recipe
 from theseus_plugin.methods.replacing.assembly import assemble, cast_frozen
 from theseus_plugin.methods.replacing.phases import ReplacingPhase
 from theseus_plugin.methods.replacing.switch import Slot
+from theseus_plugin.recipe import load_recipe
 from theseus_plugin.training.batches import BatchStream
 from theseus_plugin.training.optimisation import build_optimizer
 from theseus_plugin.training.precision import product_seconds, resolve_precision

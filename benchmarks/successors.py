@@ -23,11 +23,11 @@ from benchmarks.records import Records, parts_of
 from benchmarks.targets import exported, falls_short
 from theseus_plugin import api, load_recipe
 from theseus_plugin.files import read_json
-from theseus_plugin.report.record import tokens
-from theseus_plugin.report.markdown import markdown
 from theseus_plugin.measure.models import resolve
-from theseus_plugin.report.summary import write_report
 from theseus_plugin.provenance import environment
+from theseus_plugin.report.markdown import markdown
+from theseus_plugin.report.record import tokens
+from theseus_plugin.report.summary import write_report
 
 REPORTS = Path("runs/successors")
 WITH_TORCH = ("32x64",)

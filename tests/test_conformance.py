@@ -17,8 +17,8 @@ from tests.tiny import save_tiny
 from theseus_plugin import compress, export
 from theseus_plugin.errors import UserError
 from theseus_plugin.surgery.stack import find_stacks
-from theseus_plugin.training.run import TrainingRun
 from theseus_plugin.training.resuming.snapshot import put_weights
+from theseus_plugin.training.run import TrainingRun
 
 METHODS: dict[str, dict[str, Any]] = {
     "theseus": {"successor_blocks": 3},

@@ -14,9 +14,9 @@ from rich.table import Table
 from safetensors.torch import load_file
 
 from theseus_plugin import compress
+from theseus_plugin.console import code, markdown, message, plain, plain_console, printable
 from theseus_plugin.report.markdown import markdown as markdown_table
 from theseus_plugin.report.summary import table, write_report
-from theseus_plugin.console import code, markdown, message, plain, plain_console, printable
 
 NAMES = {
     "a\nb": r"a\nb",

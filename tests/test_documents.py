@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import yaml
 
-from theseus_plugin.options.documents import parse_yaml, read_document
 from theseus_plugin.errors import UserError
+from theseus_plugin.options.documents import parse_yaml, read_document
 from theseus_plugin.options.plain import plain, shown
 
 

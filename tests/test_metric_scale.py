@@ -10,12 +10,12 @@ import pytest
 
 from tests.report.records import row
 from theseus_plugin.errors import UserError
+from theseus_plugin.metric_scale import Scale, scale
+from theseus_plugin.onnx.gate import Gate
 from theseus_plugin.report.findings import findings
 from theseus_plugin.report.pareto import frontier, metric_and_bytes
 from theseus_plugin.report.recommend import recommendation
 from theseus_plugin.report.rows import rows
-from theseus_plugin.onnx.gate import Gate
-from theseus_plugin.metric_scale import Scale, scale
 
 SHARE, PERPLEXITY = Scale("f1", lower_is_better=False), Scale("perplexity", lower_is_better=True)
 

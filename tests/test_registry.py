@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from theseus_plugin.plugins import registry
 from theseus_plugin.errors import UserError
+from theseus_plugin.plugins import registry
 
 GOOD = """
 from pydantic import BaseModel

@@ -16,10 +16,10 @@ from benchmarks import steps
 from benchmarks.watching import before_passes, without_lengths
 from tests.tiny import tiny_config
 from theseus_plugin import api, load_recipe
-from theseus_plugin.predict import lengths
 from theseus_plugin.methods.replacing.assembly import assemble
 from theseus_plugin.methods.replacing.config import TheseusConfig
 from theseus_plugin.methods.replacing.phases import ReplacingPhase
+from theseus_plugin.predict import lengths
 
 
 @pytest.fixture

@@ -50,6 +50,11 @@ class Plugin(ABC):
     config: BaseModel
     """The options of this instance, of class `Config`."""
 
+    def __init__(self, config: BaseModel | None = None) -> None:
+        """Keep `config`; None: a class with a constructor of its own has kept it, or will."""
+        if config is not None:
+            self.config = config
+
 
 def as_recipe(plugin: Plugin) -> dict[str, Any]:
     """A plugin's section of a recipe: its name and its options in full, as JSON."""
@@ -101,7 +106,7 @@ class TaskData:
     None: both as they are. Logits of every token are too many to keep, and of other lengths in every batch. It pickles.
     """
     lower_is_better: frozenset[str] = frozenset()
-    """The metrics of which less is better, such as `perplexity`. See `theseus_plugin.scale`."""
+    """The metrics of which less is better, such as `perplexity`. See `theseus_plugin.metric_scale`."""
     notes: Sequence[str] = ()
     """Lines that a run says once, such as what of the examples has no effect."""
 
@@ -192,9 +197,6 @@ class Evaluator(Plugin):
 
 class Schedule(Plugin):
     """How the replacing rate moves with the optimizer steps."""
-
-    def __init__(self, config: Any) -> None:
-        self.config = config
 
     @abstractmethod
     def rate_at(self, step: int, total: int) -> float:

@@ -23,14 +23,14 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from theseus_plugin import registry
 from theseus_plugin.contract import Method, Task
-from theseus_plugin.documents import parse_yaml, read_document
 from theseus_plugin.errors import UserError
-from theseus_plugin.plain import plain, shown
-from theseus_plugin.task_data import check_auto_class
+from theseus_plugin.options.documents import parse_yaml, read_document
+from theseus_plugin.options.plain import plain, shown
+from theseus_plugin.options.validation import Options, validate
+from theseus_plugin.plugins import registry
+from theseus_plugin.plugins.task_data import check_auto_class
 from theseus_plugin.training.config import TrainingConfig
-from theseus_plugin.validation import Options, validate
 
 
 def _no_bare_name(given: Any) -> Any:
@@ -127,7 +127,7 @@ def override(values: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]
 
     Raises:
         UserError: an override that is not written so, or that goes through a value which is no section; values that
-            `theseus_plugin.plain.plain` refuses.
+            `theseus_plugin.options.plain.plain` refuses.
     """
     values = plain(values)  # nested copies: the caller's mapping stays as it is
     for given in overrides:

@@ -25,8 +25,8 @@ from benchmarks.records import Records
 from benchmarks.targets import Target
 from theseus_plugin import api
 from theseus_plugin.bert_attack.report import FIGURES, cell
-from theseus_plugin.report.markdown import markdown_table
 from theseus_plugin.recipe import load_recipe
+from theseus_plugin.report.markdown import markdown_table
 
 RECORDS = Records("attack")
 SAMPLES = 500

@@ -20,8 +20,8 @@ from theseus_plugin import api
 from theseus_plugin.bert_attack.words import Text, read_stop_words
 from theseus_plugin.cores import usable_cores
 from theseus_plugin.files import read_json
-from theseus_plugin.report.markdown import markdown_table
 from theseus_plugin.provenance import environment
+from theseus_plugin.report.markdown import markdown_table
 
 ENVIRONMENT = Path(".venv-textattack")
 REQUIREMENTS = Path(__file__).with_name("peer-requirements.txt")

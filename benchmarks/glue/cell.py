@@ -20,12 +20,13 @@ from theseus_plugin import api, load_recipe
 from theseus_plugin.checkpoint import load_model, load_tokenizer
 from theseus_plugin.contract import Task
 from theseus_plugin.files import complete_folder, read_json
-from theseus_plugin.measure.runtimes import Batch, TorchModel
 from theseus_plugin.finite import finite_rows
+from theseus_plugin.measure.runtimes import TorchModel
 from theseus_plugin.predict import predict
 from theseus_plugin.surgery.plan import plan_stacks
 from theseus_plugin.surgery.shape import Shape
 from theseus_plugin.surgery.successor import build_successor
+from theseus_plugin.vocabulary import Batch
 
 DIGITS = 4
 PRECISION = "fp32"

@@ -12,9 +12,9 @@ from benchmarks.relations.runs import DATA
 from benchmarks.targets import Target
 from theseus_plugin.provenance import environment
 from theseus_plugin.relations.finder import Finder
-from theseus_plugin.relations.queries import Query, read_queries
 from theseus_plugin.relations.graph import Graph, Triple, read_triples
 from theseus_plugin.relations.paths import LONGEST
+from theseus_plugin.relations.queries import Query, read_queries
 
 FOLDER = DATA / "fb237"
 QUERIES = 500

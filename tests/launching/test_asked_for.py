@@ -13,9 +13,9 @@ from safetensors.numpy import load_file
 
 from theseus_plugin import UserError, compress, load_recipe
 from theseus_plugin.launching import asked_for
-from theseus_plugin.training.config import TrainingConfig
 from theseus_plugin.launching.asked_for import check_launch, launched_precision
 from theseus_plugin.launching.command_line import parse
+from theseus_plugin.training.config import TrainingConfig
 
 FSDP = {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"}
 

@@ -10,8 +10,8 @@ from tests.measure.scripted import save_onnx
 from theseus_plugin.errors import UserError
 from theseus_plugin.measure import child as children
 from theseus_plugin.measure.child import Child
-from theseus_plugin.measure.placement import Placed
 from theseus_plugin.measure.models import resolve
+from theseus_plugin.measure.placement import Placed
 from theseus_plugin.measure.protocol import decode, encode
 
 

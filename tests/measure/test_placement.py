@@ -4,9 +4,9 @@ import pytest
 from tests.measure.scripted import save_onnx
 from theseus_plugin.errors import UserError
 from theseus_plugin.measure.accuracy import AccuracyConfig
-from theseus_plugin.measure.placement import admitted
 from theseus_plugin.measure.latency import LatencyConfig
 from theseus_plugin.measure.memory import MemoryConfig
+from theseus_plugin.measure.placement import admitted
 from theseus_plugin.options.validation import validate
 
 

@@ -8,17 +8,15 @@ import pytest
 from tests.support_models import Sentences, head_of, random_batch, random_model, stock_logits
 from tests.tiny import save_tiny
 from theseus_plugin.errors import UserError
+from theseus_plugin.metric_scale import Scale
 from theseus_plugin.onnx import convert as converting
-from theseus_plugin.onnx import quantize
-from theseus_plugin.onnx import model_files
-from theseus_plugin.onnx import fp16
+from theseus_plugin.onnx import fp16, model_files, quantize
 from theseus_plugin.onnx.config import ExportConfig
 from theseus_plugin.onnx.export import export
 from theseus_plugin.onnx.fusion import fuse
 from theseus_plugin.onnx.gate import Gate
 from theseus_plugin.onnx.session import Session
 from theseus_plugin.onnx.stages import name_nodes, rewrite
-from theseus_plugin.metric_scale import Scale
 
 
 def fused(name, folder):

@@ -11,15 +11,8 @@ from rich.console import Console
 
 from tests.report import records as made
 from tests.report.records import SHA, only, six, two
-from tests.support_models import Sentences
-from theseus_plugin.errors import UserError
-from theseus_plugin.measure.accuracy import Accuracy, AccuracyConfig
-from theseus_plugin.measure.bench import bench
-from theseus_plugin.measure.latency import Latency, LatencyConfig
 from theseus_plugin.report.recommend import recommendation
 from theseus_plugin.report.summary import table, write_report
-from theseus_plugin.measure.size import Size, SizeConfig
-from theseus_plugin.measure.machine import Watch
 
 FACTS = {"cpu": "A <fast> one", "cpu_flags": ["avx512_vnni"], "versions": {"torch": "2.9"}, "gpu": None}
 VOID = {"meta", "br", "link", "img", "input", "hr"}
@@ -194,41 +187,3 @@ def test_many_models_in_the_terminal_go_without_intervals_of_ratios():
     assert "4.20x" in text
     assert "4.20x (" not in text
     assert max(map(len, text.splitlines())) <= 120
-
-
-def test_bench_merges_by_evaluator_and_is_json(models, tmp_path):
-    names = [str(models / "bert-onnx"), str(models / "small")]
-    quick = LatencyConfig(shapes=("1x8",), rounds=1, runs=1, max_runs=1, min_seconds=0, min_count=1, warmup_seconds=0)
-    evaluators = [Accuracy(AccuracyConfig()), Latency(quick), Size(SizeConfig())]
-    result = json.loads(json.dumps(bench(names, Sentences(), evaluators), allow_nan=False))
-    expected = [(names[0], "onnxruntime", "fp32"), (names[1], "torch-eager", "fp32")]
-    assert [(r["model"], r["runtime"], r["precision"]) for r in result["models"]] == expected
-    assert result["status"] == "ok"
-    for row in result["models"]:
-        assert row["accuracy"]["sha256"] == row["latency"]["sha256"] == row["size"]["sha256"]
-    assert result["environment"]["cpu"]
-    assert result["environment"]["versions"]["onnxruntime"]
-    assert "bert-onnx" in page(tmp_path, result["models"])
-
-
-def test_bench_wants_models(tmp_path):
-    with pytest.raises(UserError, match="no model to measure"):
-        bench([], Sentences(), [])
-    with pytest.raises(UserError, match="no such file or folder"):
-        bench([str(tmp_path / "absent")], Sentences(), [])
-
-
-def test_our_own_work_is_not_taken_for_that_of_others(monkeypatch):
-    from theseus_plugin.measure import machine as machine
-
-    seconds = {"all": 100.0, "ours": 10.0, "wall": 0.0}
-    monkeypatch.setattr(machine, "_all_seconds", lambda: seconds["all"])
-    monkeypatch.setattr(machine, "_our_seconds", lambda: seconds["ours"])
-    monkeypatch.setattr(machine.time, "monotonic", lambda: seconds["wall"])
-    monkeypatch.setattr(machine.os, "cpu_count", lambda: 2)
-    watch = Watch()
-    seconds.update(all=120.0, ours=29.0, wall=10.0)
-    assert watch.record()["others_cores"] == pytest.approx(0.1)
-    assert watch.record()["busy"] is False
-    seconds["all"] = 125.0
-    assert watch.record()["busy"] is True

@@ -9,9 +9,9 @@ from transformers import ViTImageProcessorPil
 from tests.tiny import save_vit
 from theseus_plugin.checkpoint import load_image_processor
 from theseus_plugin.errors import UserError
+from theseus_plugin.options.validation import validate
 from theseus_plugin.tasks import images
 from theseus_plugin.tasks.vision import ImageClassification
-from theseus_plugin.options.validation import validate
 
 
 def classify(**options):

@@ -16,10 +16,10 @@ from tests.support_models import sentences
 from tests.tiny import save_decoder, save_tiny, save_vit
 from tests.toy_task import Toy
 from theseus_plugin.contract import Task
+from theseus_plugin.fitting.plain import fit
 from theseus_plugin.recipe import Recipe
 from theseus_plugin.training import loop
 from theseus_plugin.training.config import TrainingConfig
-from theseus_plugin.fitting.plain import fit
 
 FILES = ("token-classification", "masked-lm", "text-classification", "text-regression", "causal-lm")
 

@@ -18,7 +18,8 @@ from tests.tiny import save_decoder, save_tiny
 from theseus_plugin import UserError, compress, fit
 from theseus_plugin.contract import IGNORED, TaskData
 from theseus_plugin.methods.distillation.config import PatientConfig
-from theseus_plugin.methods.distillation.phases import IntermediatePhase, LogitsPhase, Pair, PatientPhase
+from theseus_plugin.methods.distillation.phases import IntermediatePhase, LogitsPhase, PatientPhase
+from theseus_plugin.methods.teaching.pair import Pair
 from theseus_plugin.surgery.plan import plan_stacks
 from theseus_plugin.surgery.shape import Shape
 from theseus_plugin.surgery.successor import build_successor

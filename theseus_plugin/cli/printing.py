@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from theseus_plugin.launching import is_first_process
-from theseus_plugin.scale import scale
-from theseus_plugin.showing import printable
+from theseus_plugin.console import printable
+from theseus_plugin.launching.ranks import is_first_process
+from theseus_plugin.metric_scale import scale
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -20,9 +20,9 @@ def show_bench(record: dict[str, Any], report: str | None, as_json: bool) -> Non
     """What `bench` measured: as a table with what follows from it, and as a page where one is wanted; or as JSON."""
     from rich.console import Console
 
-    from theseus_plugin.measure.findings import findings
-    from theseus_plugin.measure.recommend import recommendation
-    from theseus_plugin.measure.report import table, write_report
+    from theseus_plugin.report.findings import findings
+    from theseus_plugin.report.recommend import recommendation
+    from theseus_plugin.report.summary import table, write_report
 
     if report is not None:
         write_report(report, record["models"], "Benchmark", record["environment"])

@@ -7,18 +7,16 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, get_args
 
 from theseus_plugin.errors import UserError
-
-if TYPE_CHECKING:
-    from theseus_plugin.measure.models import Precision
+from theseus_plugin.vocabulary import Precision
 
 PRECISION_KEY = "theseus.precision"
 """Entry of the file's metadata in which an exporter may say the precision."""
 _DYNAMIC = {"MatMulInteger", "QAttention", "DynamicQuantizeMatMul", "DynamicQuantizeLinear"}
 _STATIC = {"QuantizeLinear", "DequantizeLinear", "QLinearMatMul"}
-_PRECISIONS = ("fp32", "fp16", "int8-dynamic", "int8-static", "mixed")
+_PRECISIONS = get_args(Precision)
 
 
 @dataclass(frozen=True)

@@ -6,17 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 from theseus_plugin.errors import UserError
 from theseus_plugin.files import read_json, sha256
 from theseus_plugin.loading.weights import INDEX, WEIGHTS, leaves, shards
+from theseus_plugin.measure.graphs import Graph, read_graph
+from theseus_plugin.vocabulary import Precision, Runtime
 
-if TYPE_CHECKING:
-    from theseus_plugin.measure.graphs import Graph
-    from theseus_plugin.measure.runtimes import Runtime
-
-Precision = Literal["fp32", "fp16", "int8-dynamic", "int8-static", "mixed"]
 ONNX, LOGITS = "model.onnx", "logits"
 _SUFFIXES: dict[str, Runtime] = {"@eager": "torch-eager", "@compiled": "torch-compiled"}
 Stamp = tuple[str, int, int]
@@ -179,6 +176,4 @@ def _config(stamp: Stamp) -> dict[str, Any]:
 
 @lru_cache(maxsize=64)
 def _graph(stamp: Stamp) -> Graph:
-    from theseus_plugin.measure.graphs import read_graph
-
     return read_graph(Path(stamp[0]))

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from theseus_plugin.errors import UserError, reason
 from theseus_plugin.files import read_json
+from theseus_plugin.vocabulary import Batch, Device, Runtime
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
-
-    from theseus_plugin.measure.devices import Device
-
-Runtime = Literal["onnxruntime", "torch-eager", "torch-compiled"]
-Batch = Mapping[str, "np.ndarray"]
-"""Arrays by input name, the first axis being that of the examples."""
 
 _COMPILERS = {
     "InvalidCxxCompiler": "a C++ compiler: install g++, or name one in CXX",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from theseus_plugin.contract import Evaluator
 from theseus_plugin.errors import UserError
-from theseus_plugin.validation import Options
+from theseus_plugin.options.validation import Options
 
 if TYPE_CHECKING:
     from theseus_plugin.contract import Task
@@ -33,9 +33,6 @@ class Size(Evaluator):
     name = "size"
     summary = "Bytes on disk and number of parameters"
     Config = SizeConfig
-
-    def __init__(self, config: SizeConfig) -> None:
-        self.config = config
 
     def evaluate(self, models: Sequence[str], task: Task) -> list[dict[str, Any]]:
         """Per model: `bytes`, `parameters`, `parameters_by_dtype`, `blocks` or None, `file`, `sha256`.

@@ -14,7 +14,7 @@ from theseus_plugin.errors import UserError, reason
 from theseus_plugin.files import complete_folder, refuse_existing, sha256, write_json
 from theseus_plugin.loading.pairing import write_config
 from theseus_plugin.loading.weights import weights_files
-from theseus_plugin.onnx import external, fusion, metadata, parity
+from theseus_plugin.onnx import fusion, model_files, parity
 from theseus_plugin.onnx.config import ExportConfig
 from theseus_plugin.onnx.convert import EXPORTERS, convert, model_inputs
 from theseus_plugin.onnx.cpu import suit_cpu
@@ -22,8 +22,9 @@ from theseus_plugin.onnx.first_query import keep_first_query
 from theseus_plugin.onnx.first_token import keep_first_token
 from theseus_plugin.onnx.precision import lower_precision
 from theseus_plugin.onnx.stages import Stages, Write, name_nodes, operators, rewrite
+from theseus_plugin.plugins.task_data import load_data
 from theseus_plugin.records import trained_by
-from theseus_plugin.task_data import load_data
+from theseus_plugin.vocabulary import Batch
 
 if TYPE_CHECKING:
     from theseus_plugin.contract import Task
@@ -91,11 +92,11 @@ def export(checkpoint: str, output: str, task: Task, config: ExportConfig | None
             "parity": next(stage["parity"] for stage in reversed(stages.records) if stage["applied"]),
             "versions": {name: version(name) for name in PACKAGES},
         }
-        metadata.stamp(stages.file, _metadata(record, checkpoint))
+        model_files.stamp(stages.file, _metadata(record, checkpoint))
         record["file"] = {
             "name": MODEL,
-            "sha256": sha256(*external.files(stages.file)),
-            "bytes": external.size(stages.file),
+            "sha256": sha256(*model_files.files(stages.file)),
+            "bytes": model_files.size(stages.file),
         }
         write_config(checkpoint, model.config, folder)
         load_processor(checkpoint, model).save_pretrained(folder)
@@ -103,7 +104,7 @@ def export(checkpoint: str, output: str, task: Task, config: ExportConfig | None
     return record
 
 
-def _convert(stages: Stages, model: Any, batch: parity.Batch, opset: int) -> str:
+def _convert(stages: Stages, model: Any, batch: Batch, opset: int) -> str:
     """The first stage, by the first exporter whose graph has the checkpoint's logits; gives the exporter's name.
 
     Raises:
@@ -114,7 +115,7 @@ def _convert(stages: Stages, model: Any, batch: parity.Batch, opset: int) -> str
         try:
             stages.require("exported", partial(convert, model, batch, opset=opset, exporters=(exporter,)))
         except UserError as error:
-            external.remove(stages.file)
+            model_files.remove(stages.file)
             reasons.append(error)
         else:
             return exporter

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from theseus_plugin.errors import UserError, reason
-from theseus_plugin.lengths import has_tokens, lengths
-from theseus_plugin.onnx.finite import finite_rows, require_finite, without_padding
+from theseus_plugin.finite import finite_rows, require_finite, without_padding
+from theseus_plugin.plugins.task_data import unchecked
+from theseus_plugin.predict import has_tokens, lengths
 from theseus_plugin.quiet import quiet
-from theseus_plugin.task_data import unchecked
+from theseus_plugin.vocabulary import Batch
 
 if TYPE_CHECKING:
     from theseus_plugin.contract import Features, TaskData
 
-Batch = Mapping[str, np.ndarray]
 Rows = tuple[np.ndarray, np.ndarray]
 """Reduced logits and labels of a batch, as `TaskData.score` takes them."""
 BATCH_SIZE = 8

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from theseus_plugin.errors import reason
-from theseus_plugin.onnx import external, parity
+from theseus_plugin.onnx import model_files, parity
 from theseus_plugin.onnx.session import Session
 from theseus_plugin.writing.disk import disk_trouble
 
@@ -56,16 +56,16 @@ class Stages:
                 raise
             return self._leave(name, f"{type(error).__name__}: {reason(error)}")
         else:
-            external.move(candidate, self.file)
+            model_files.move(candidate, self.file)
             self.keep(name, agreed)
             return True
         finally:
-            external.remove(candidate)
+            model_files.remove(candidate)
 
     @property
     def opset(self) -> int:
         """The version of the ONNX operators in the file, which the exporter may have had to raise."""
-        versions = {entry.domain: int(entry.version) for entry in external.load_graph(self.file).opset_import}
+        versions = {entry.domain: int(entry.version) for entry in model_files.load_graph(self.file).opset_import}
         return versions[""]
 
     def check(self, file: Path) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def rewrite(change: Callable[[Any], int]) -> Write:
     """A stage out of a function that changes a graph and tells in how many places; the weights stay where they are."""
 
     def write(source: Path, target: Path) -> int:
-        model = external.load_graph(source)
+        model = model_files.load_graph(source)
         changed = change(model.graph)
         if changed:
             target.write_bytes(model.SerializeToString())
@@ -108,5 +108,5 @@ def name_nodes(graph: Any) -> int:
 
 def operators(file: Path) -> dict[str, int]:
     """How many nodes of each operator the graph has."""
-    graph = external.load_graph(file).graph
+    graph = model_files.load_graph(file).graph
     return dict(sorted(Counter(node.op_type for node in graph.node if node.op_type != "Constant").items()))

@@ -20,19 +20,18 @@ from theseus_plugin.contract import TaskData
 from theseus_plugin.errors import Interrupted
 from theseus_plugin.surgery.stack import find_stacks
 from theseus_plugin.training.batches import BatchStream
-from theseus_plugin.training.checkpoints import Checkpoints
 from theseus_plugin.training.config import TrainingConfig
-from theseus_plugin.training.dropout import fast_dropout
+from theseus_plugin.training.display import TrainingProgress
 from theseus_plugin.training.evaluation import evaluate
+from theseus_plugin.training.failures import process_loss_in_words, refuse_lost_numbers
 from theseus_plugin.training.interrupts import Interrupts
-from theseus_plugin.training.losing import process_loss_in_words, refuse_lost_numbers
 from theseus_plugin.training.optimisation import build_lr_schedule, build_optimizer
 from theseus_plugin.training.phase import Phase
-from theseus_plugin.training.progress import TrainingProgress
-from theseus_plugin.training.settings import trainable_settings
+from theseus_plugin.training.resuming.checkpoints import Checkpoints
+from theseus_plugin.training.resuming.snapshot import Outcome, Position, load, save, strange_in_words, weights_of
 from theseus_plugin.training.sharding import is_split, shard
-from theseus_plugin.training.state import Outcome, Position, load, save, strange_in_words, weights_of
-from theseus_plugin.training.stepping import Passed, Stepper
+from theseus_plugin.training.step import Passed, Stepper
+from theseus_plugin.training.training_mode import fast_dropout, trainable_settings
 
 _READ_EVERY = 10
 """Steps between two readings of the loss where each one would wait for the device."""
@@ -234,14 +233,14 @@ class _Run:
             self.losses.clear()
         metric = self.loop.data.metric
         best = {metric: self.outcome.best[metric]} if self.outcome.best else {}
-        figures = {**self._figures(phase), **best}
-        self.progress.update(phase.name, self.position.step, figures)
+        numbers = {**self._numbers(phase), **best}
+        self.progress.update(phase.name, self.position.step, numbers)
         rate = float(self.stepper.lr_schedule.get_last_lr()[0])
-        self.accelerator.log({**figures, "learning_rate": rate}, step=self.position.step)
+        self.accelerator.log({**numbers, "learning_rate": rate}, step=self.position.step)
 
-    def _figures(self, phase: Phase) -> dict[str, float]:
+    def _numbers(self, phase: Phase) -> dict[str, float]:
         """The phase's own and the loss, once there was a label."""
-        return {**phase.figures(), **({} if math.isnan(self.loss) else {"loss": self.loss})}
+        return {**phase.numbers(), **({} if math.isnan(self.loss) else {"loss": self.loss})}
 
     def _evaluate(self, phase: Phase) -> None:
         self._read_clock()
@@ -252,9 +251,9 @@ class _Run:
             self.outcome.best_step, self.outcome.best = step, metrics
             self.outcome.weights = weights_of(phase.outcome, self.accelerator.is_main_process)
         phase.model.train()
-        figures = self._figures(phase)
-        self.outcome.evaluations.append({"step": step, "phase": phase.name, **figures, **metrics})
-        self.progress.evaluated(phase.name, step, {**figures, **metrics}, best)
+        numbers = self._numbers(phase)
+        self.outcome.evaluations.append({"step": step, "phase": phase.name, **numbers, **metrics})
+        self.progress.evaluated(phase.name, step, {**numbers, **metrics}, best)
         self.accelerator.log({f"validation/{name}": value for name, value in metrics.items()}, step=step)
         self.outcome.evaluation_seconds += time.perf_counter() - self.began
         self.began = time.perf_counter()

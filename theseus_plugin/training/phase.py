@@ -61,7 +61,7 @@ class Phase:
     def before_update(self) -> None:
         """Called once a step's gradients are clipped, before the optimizer moves what has a gradient."""
 
-    def figures(self) -> dict[str, float]:
+    def numbers(self) -> dict[str, float]:
         """Numbers of this phase to show and log beside the loss."""
         return {}
 

@@ -8,8 +8,8 @@ import torch
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 
+from theseus_plugin.launching.asked_for import launched_precision
 from theseus_plugin.training.config import TrainingConfig
-from theseus_plugin.training.launch import launched_precision
 
 WORTH = 0.8
 """Of its time in fp32, what a matrix product may take in bf16 for autocast, which also has to cast, to be worth it."""

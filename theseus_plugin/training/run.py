@@ -18,24 +18,24 @@ from theseus_plugin.checkpoint import count_parameters, load_model, load_process
 from theseus_plugin.contract import Result, Task, as_recipe
 from theseus_plugin.errors import UserError, did_you_mean
 from theseus_plugin.files import complete_folder, refuse_existing, write_json
+from theseus_plugin.launching.asked_for import check_launch
+from theseus_plugin.options.validation import flattened
+from theseus_plugin.plugins.task_data import load_data
 from theseus_plugin.provenance import environment
 from theseus_plugin.quiet import quiet
-from theseus_plugin.task_data import load_data
-from theseus_plugin.training import fingerprints
 from theseus_plugin.training.batches import refuse_unlabelled
-from theseus_plugin.training.card import model_card
-from theseus_plugin.training.checkpoints import Checkpoints
 from theseus_plugin.training.config import TrainingConfig
+from theseus_plugin.training.display import training_console
 from theseus_plugin.training.evaluation import evaluate
-from theseus_plugin.training.launch import check_launch
 from theseus_plugin.training.loop import Loop
+from theseus_plugin.training.model_card import model_card
 from theseus_plugin.training.precision import resolve_precision
-from theseus_plugin.training.progress import training_console
 from theseus_plugin.training.readback import check_folder
+from theseus_plugin.training.resuming import fingerprints
+from theseus_plugin.training.resuming.checkpoints import Checkpoints
+from theseus_plugin.training.resuming.snapshot import Outcome, put_weights
 from theseus_plugin.training.rounding import name_precision, precisions_of
 from theseus_plugin.training.sharding import is_split
-from theseus_plugin.training.state import Outcome, put_weights
-from theseus_plugin.validation import flattened
 
 
 class TrainingRun:

@@ -115,7 +115,7 @@ def test_the_rate_follows_the_step_it_is_told() -> None:
     rates = []
     for step, micro_step in [(0, 0), (0, 1), (1, 2), (5, 9)]:
         bench.replacing.before_forward(step, micro_step)
-        rates.append(bench.replacing.figures()["p"])
+        rates.append(bench.replacing.numbers()["p"])
     assert rates == pytest.approx([0.5, 0.5, 0.6, 1.0])
 
 

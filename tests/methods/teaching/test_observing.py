@@ -7,8 +7,8 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
 
 from tests.tiny import save_tiny
-from theseus_plugin.methods.teaching.observing import observed, recording_attention
 from theseus_plugin.errors import UserError
+from theseus_plugin.methods.teaching.observing import observed, recording_attention
 from theseus_plugin.surgery.stack import find_stacks
 
 TEXTS = ["the film was good", "a bad movie", "good"]
