@@ -24,7 +24,7 @@ from benchmarks.glue.tasks import MODEL
 from benchmarks.records import Records
 from benchmarks.targets import Target
 from theseus_plugin import api
-from theseus_plugin.bert_attack.report import FIGURES, cell
+from theseus_plugin.bert_attack.report import ROWS, cell
 from theseus_plugin.recipe import load_recipe
 from theseus_plugin.report.markdown import markdown_table
 
@@ -88,9 +88,9 @@ def _attack(task: AttackedTask, models: Mapping[str, Path]) -> dict[str, Any]:
 
 def table(record: Mapping[str, Any]) -> str:
     """What was measured, in Markdown, a row per model."""
-    rows = [["model", *(heading for heading, _, _ in FIGURES.values())]]
+    rows = [["model", *(heading for heading, _, _ in ROWS.values())]]
     for name, model in zip(record["names"], record["models"], strict=True):
-        rows.append([name, *(cell(model["bert-attack"], column) for column in FIGURES)])
+        rows.append([name, *(cell(model["bert-attack"], column) for column in ROWS)])
     return markdown_table(rows)
 
 
