@@ -53,6 +53,11 @@ class Plugin(ABC):
     config: BaseModel
     """The options of this instance, of class `Config`."""
 
+    def __init__(self, config: BaseModel | None = None) -> None:
+        """Keep `config`; None: a class with a constructor of its own has kept it, or will."""
+        if config is not None:
+            self.config = config
+
 
 def as_recipe(plugin: Plugin) -> dict[str, Any]:
     """A plugin's section of a recipe: its name and its options in full, as JSON."""
@@ -265,9 +270,6 @@ class Evaluator(Plugin):
 
 class Schedule(Plugin):
     """How the replacing rate moves with the optimizer steps."""
-
-    def __init__(self, config: Any) -> None:
-        self.config = config
 
     @abstractmethod
     def rate_at(self, step: int, total: int) -> float:

@@ -34,9 +34,6 @@ class Size(Evaluator):
     summary = "Bytes on disk and number of parameters"
     Config = SizeConfig
 
-    def __init__(self, config: SizeConfig) -> None:
-        self.config = config
-
     def evaluate(self, models: Sequence[str], task: Task) -> list[dict[str, Any]]:
         """Per model: `bytes`, `parameters`, `parameters_by_dtype`, `blocks` or None, `file`, `sha256`.
 

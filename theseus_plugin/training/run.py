@@ -20,7 +20,7 @@ from theseus_plugin.contract import Result, Task, as_recipe
 from theseus_plugin.errors import UserError, did_you_mean
 from theseus_plugin.files import complete_folder, refuse_existing, write_json
 from theseus_plugin.formats import refuse_own_format
-from theseus_plugin.launching.settings import check_launch
+from theseus_plugin.launching.asked_for import check_launch
 from theseus_plugin.options.validation import flattened
 from theseus_plugin.plugins.task_data import load_data
 from theseus_plugin.provenance import environment

@@ -29,9 +29,6 @@ class Truncation(Method):
 
     config: BaselineConfig
 
-    def __init__(self, config: BaselineConfig) -> None:
-        self.config = config
-
     def compress(self, predecessor: str, successor: str, task: Task) -> Result:
         """Train a model of fewer blocks; see `Method.compress`."""
         from theseus_plugin.methods.distillation.build import build

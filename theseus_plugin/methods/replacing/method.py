@@ -18,9 +18,6 @@ class Theseus(Method):
 
     config: TheseusConfig
 
-    def __init__(self, config: TheseusConfig) -> None:
-        self.config = config
-
     def compress(self, predecessor: str, successor: str, task: Task) -> Result:
         """Compress a fine-tuned classifier into one of fewer blocks; see `Method.compress`."""
         from theseus_plugin.methods.frame import run_method
