@@ -15,10 +15,11 @@ LAYERS = """
     console writing predict
     files
     plugins loading records
+    formats
     checkpoint
     tasks surgery
     training onnx
-    methods.teaching fitting measure
+    methods.frame methods.teaching fitting measure
     methods.replacing methods.distillation report recipe
     relations bert_attack tuning
     api

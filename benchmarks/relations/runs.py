@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks.glue.grid import METHODS
 from benchmarks.glue.tasks import MODEL
-from benchmarks.recording import once
+from benchmarks.suite import once
 from theseus_plugin import api
 from theseus_plugin.cores import usable_cores
 from theseus_plugin.relations.finder import Finder

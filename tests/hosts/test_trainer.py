@@ -174,6 +174,19 @@ def checkpoints(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return output
 
 
+def test_what_a_checkpoint_keeps_of_the_run(checkpoints: Path) -> None:
+    """Checkpoints of earlier versions are read again, so the names stay: step 4, two passes each, three modules."""
+    state = json.loads((checkpoints / "checkpoint-4" / "trainer_state.json").read_text())
+    kept = state["stateful_callbacks"]["TheseusCallback"]
+    assert kept["args"] == {}
+    assert kept["attributes"].keys() == {"run", "micro_step", "counts"}
+    assert kept["attributes"]["micro_step"] == 8
+    drawn = [draw(0.3 + 0.1 * (number // 2), 3, 3, number) for number in range(8)]
+    counts = {"decided": 24, "replaced": sum(map(sum, drawn)), "module_costs": []}
+    assert kept["attributes"]["counts"] == counts
+    assert kept["attributes"]["run"]["max_steps"] == STEPS
+
+
 def test_the_replacing_phase_moves_blocks_only_and_the_other_all(folder: Path, checkpoints: Path) -> None:
     before = weights(folder / "predecessor")
     last, end = weights(checkpoints / f"checkpoint-{REPLACING}"), weights(checkpoints / f"checkpoint-{STEPS}")

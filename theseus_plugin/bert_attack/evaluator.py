@@ -33,9 +33,6 @@ class BertAttack(Evaluator):
     Config = AttackConfig
     config: AttackConfig
 
-    def __init__(self, config: AttackConfig) -> None:
-        self.config = config
-
     def evaluate(self, models: Sequence[str], task: Task) -> list[dict[str, Any]]:
         """Per model the figures of `results.summary`, the seconds of the attack but for loading (words that an earlier
         model was attacked with are not looked for again), its options, what measured similarity, whether words were

@@ -13,7 +13,7 @@ from theseus_plugin.report.page import facts, page, paragraph, section
 if TYPE_CHECKING:
     from rich.table import Table
 
-FIGURES = {
+ROWS = {
     "original_accuracy": ("accuracy x 100", 100, ".1f"),
     "attacked_accuracy": ("under attack x 100", 100, ".1f"),
     "success_rate": ("attacks that succeed, %", 100, ".1f"),
@@ -22,21 +22,21 @@ FIGURES = {
     "queries": ("queries, one by one", 1, ".0f"),
     "evaluated": ("queries, in batches", 1, ".0f"),
 }
-"""How each figure is called and shown."""
+"""How each measure is called and shown."""
 _SHOWN = 30
 """Examples of each model on the page."""
 _MARKS = "<style>del { color: #cc5257 } ins { color: #3f8f45; text-decoration: none; font-weight: 600 }</style>"
 
 
 def table(models: Sequence[Mapping[str, Any]]) -> Table:
-    """A row per figure, a column per model."""
+    """A row per measure, a column per model."""
     from rich.table import Table
 
     shown = Table("BERT-ATTACK")
     for model in models:
         shown.add_column(plain(model["model"]))
     records = [model["bert-attack"] for model in models]
-    for name, (heading, _, _) in FIGURES.items():
+    for name, (heading, _, _) in ROWS.items():
         shown.add_row(heading, *(cell(record, name) for record in records))
     shown.add_row("examples attacked", *(f"{record['attacked']} of {record['examples']}" for record in records))
     shown.add_row("examples a second", *(f"{record['examples'] / record['seconds']:.1f}" for record in records))
@@ -44,10 +44,10 @@ def table(models: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def page_of(names: Sequence[str], records: Sequence[Mapping[str, Any]], attacks: Sequence[Sequence[Any]]) -> str:
-    """The page: the figures of every model, then successes and failures of each."""
+    """The page: the measures of every model, then successes and failures of each."""
     parts = [_MARKS]
     for name, record, lines in zip(names, records, attacks, strict=True):
-        told = [(heading, cell(record, key)) for key, (heading, _, _) in FIGURES.items()]
+        told = [(heading, cell(record, key)) for key, (heading, _, _) in ROWS.items()]
         told += [(key.replace("_", " "), record[key]) for key in ("skipped", "similarity_by", "antonyms")]
         misled = [line for line in lines if line["status"] == "success"]
         kept = [line for line in lines if line["status"] == "failure"]
@@ -57,10 +57,10 @@ def page_of(names: Sequence[str], records: Sequence[Mapping[str, Any]], attacks:
 
 
 def cell(record: Mapping[str, Any], name: str) -> str:
-    """A figure with its interval."""
+    """A measure with its interval."""
     if name not in record:
         return "-"
-    _, factor, template = FIGURES[name]
+    _, factor, template = ROWS[name]
     low, high = record["intervals"][name]
     return f"{factor * record[name]:{template}} ({factor * low:{template}} to {factor * high:{template}})"
 

@@ -24,7 +24,7 @@ def launcher_options() -> dict[str, str]:
 
 
 def parse(words: list[str]) -> dict[str, str] | None:
-    """The options of a command line of Accelerate's launcher; None: it is none."""
+    """What a command line of Accelerate's launcher gives of its options, by name; None: it is none."""
     from accelerate.commands.launch import launch_command_parser
 
     start = _behind_launch(words)

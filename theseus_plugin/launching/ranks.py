@@ -13,6 +13,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from theseus_plugin.launching.command_line import parse
+
 _RANKS = ("RANK", "PMI_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK")
 
 
@@ -27,7 +29,10 @@ def start_missing_ranks() -> None:
     alone = "MASTER_ADDR" in os.environ and not any(name in os.environ for name in _RANKS)
     if not alone or os.environ.get("ACCELERATE_USE_CPU", "").lower() not in ("true", "1"):
         return
-    processes = _asked_for()
+    import psutil
+
+    # The parent alone: where the launcher runs a script that runs us, there is but one of us to start over.
+    processes = _asked_for(psutil.Process(os.getppid()).cmdline())
     if processes is None:
         return
     del os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"]
@@ -50,19 +55,15 @@ def leave_process_group() -> None:
         torch.distributed.destroy_process_group()
 
 
-def _asked_for() -> int | None:
-    """`num_processes` of the parent or its file if that is Accelerate's launcher on a single machine, else None."""
-    import psutil
+def _asked_for(words: list[str]) -> int | None:
+    """`num_processes` as typed or by the file, in words of Accelerate's launcher on a single machine; else None."""
     from accelerate.commands.config.config_args import load_config_from_file
-    from accelerate.commands.launch import launch_command_parser
 
-    words = psutil.Process(os.getppid()).cmdline()
-    starts = [i for i, word in enumerate(words) if word in ("launch", "accelerate.commands.launch")]
-    if not starts:
+    typed = parse(words)
+    if typed is None:
         return None
-    arguments, _ = launch_command_parser().parse_known_args(words[starts[0] + 1 :])
-    processes, machines = arguments.num_processes, arguments.num_machines
+    processes, machines = typed.get("num_processes"), typed.get("num_machines")
     if processes is None:  # several were asked for, so there is a file that says how many
-        file = load_config_from_file(arguments.config_file)
+        file = load_config_from_file(typed.get("config_file"))
         processes, machines = file.num_processes, machines or file.num_machines
-    return processes if (machines or 1) == 1 else None
+    return int(processes) if int(machines or 1) == 1 else None

@@ -39,9 +39,6 @@ class Accuracy(Evaluator):
     Config = AccuracyConfig
     config: AccuracyConfig
 
-    def __init__(self, config: AccuracyConfig) -> None:
-        self.config = config
-
     def evaluate(self, models: Sequence[str], task: Task) -> list[dict[str, Any]]:
         """Per model: `metrics` with their `intervals`, their `difference` from the first model's (value and interval,
         both models judged on the same resampled examples; none, and the reason as `unpaired`, where a model is asked

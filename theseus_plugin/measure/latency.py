@@ -69,9 +69,6 @@ class Latency(Evaluator):
     Config = LatencyConfig
     config: LatencyConfig
 
-    def __init__(self, config: LatencyConfig) -> None:
-        self.config = config
-
     def evaluate(self, models: Sequence[str], task: Task) -> list[dict[str, Any]]:
         """Per model: `shapes`, `task` and `end_to_end` with their statistics, `load_ms`, how and where it was
         measured (`device`, `threads`, `cores`, `spinning`, `machine`), `file`, `sha256`.

@@ -37,9 +37,6 @@ class Memory(Evaluator):
     Config = MemoryConfig
     config: MemoryConfig
 
-    def __init__(self, config: MemoryConfig) -> None:
-        self.config = config
-
     def evaluate(self, models: Sequence[str], task: Task) -> list[dict[str, Any]]:
         """Per model, in bytes: `baseline_bytes`, resident once the runtime is imported; above that, `loaded_bytes`
         when the model is loaded and `peak_bytes`, the most at any moment of loading and running; `shape`, `device`,

@@ -131,6 +131,10 @@ def _run(model: Any, batch: Mapping[str, Any]) -> np.ndarray:
     """Logits of a batch of tensors."""
     try:
         logits: np.ndarray = model(**batch).logits.numpy()
+    except AttributeError as error:  # of a module that a method made
+        raise UserError(
+            f"the checkpoint {model.name_or_path} gives no logits ({reason(error)}): update what made it"
+        ) from error
     except (RuntimeError, ValueError, IndexError) as error:
         shape = next((tuple(tensor.shape) for tensor in batch.values()), ())
         raise UserError(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from theseus_plugin.errors import reason
+from theseus_plugin.errors import UserError, reason
 from theseus_plugin.onnx import model_files, parity
 from theseus_plugin.onnx.session import Session
 from theseus_plugin.writing.disk import disk_trouble
@@ -46,21 +46,30 @@ class Stages:
         Returns:
             Whether its result was kept.
         """
-        candidate = self.file.with_name("candidate.onnx")
         try:
-            if not write(self.file, candidate):
-                return self._leave(name, "it found nothing to change")
-            agreed = self.check(candidate)
+            agreed = self._try(write)
         except Exception as error:  # these work by pattern and fail in any way on what they do not know
             if disk_trouble(error) is not None:
                 raise
             return self._leave(name, f"{type(error).__name__}: {reason(error)}")
-        else:
-            model_files.move(candidate, self.file)
-            self.keep(name, agreed)
-            return True
-        finally:
-            model_files.remove(candidate)
+        if agreed is None:
+            return self._leave(name, "it found nothing to change")
+        self._take(name, agreed)
+        return True
+
+    def insist(self, name: str, write: Write) -> None:
+        """A stage that cannot be done without.
+
+        Raises:
+            UserError: it changed nothing, or changed the logits too much; and what `write` raises.
+        """
+        try:
+            agreed = self._try(write)
+        except UserError as error:
+            raise UserError(f"stage {name!r}: {error}") from error
+        if agreed is None:
+            raise UserError(f"stage {name!r} found nothing to change in the graph: nothing was kept; tell its author")
+        self._take(name, agreed)
 
     @property
     def opset(self) -> int:
@@ -75,6 +84,25 @@ class Stages:
     def keep(self, name: str, agreed: Mapping[str, Any], **facts: Any) -> None:
         """Record a stage whose result stands in `file`."""
         self.records.append({"name": name, "applied": True, "parity": agreed, "nodes": operators(self.file), **facts})
+
+    @property
+    def _candidate(self) -> Path:
+        return self.file.with_name("candidate.onnx")
+
+    def _try(self, write: Write) -> dict[str, Any] | None:
+        """Write the candidate, which stays if it passes; its parity, or None where nothing was changed."""
+        agreed = None
+        try:
+            if write(self.file, self._candidate):
+                agreed = self.check(self._candidate)
+        finally:
+            if agreed is None:
+                model_files.remove(self._candidate)
+        return agreed
+
+    def _take(self, name: str, agreed: Mapping[str, Any]) -> None:
+        model_files.move(self._candidate, self.file)
+        self.keep(name, agreed)
 
     def _leave(self, name: str, why: str) -> bool:
         self.records.append({"name": name, "applied": False, "reason": why})

@@ -23,6 +23,7 @@ _PARTS: dict[str, tuple[type, str]] = {
     "lower_is_better": (list, "list"),
 }
 """What the values of the record of a method or a fitter are."""
+_OURS = __name__.partition(".")[0]
 
 
 @contextmanager
@@ -160,7 +161,7 @@ def _culprit(error: BaseException) -> str | None:
     """The plugin whose code an error comes from, the innermost one; None: it comes from no plugin but our own."""
     for frame, _ in reversed(list(walk_tb(error.__traceback__))):
         module = frame.f_globals.get("__name__", "")
-        if not module.startswith("theseus_plugin.") and (found := registry.registered(module)):
+        if module.partition(".")[0] != _OURS and (found := registry.registered(module)):
             # of several plugins in one module the one whose class the function is in
             inside = [one for one in found if frame.f_code.co_qualname.startswith(f"{one[1].attr}.")]
             kind, point = (inside or found)[0]

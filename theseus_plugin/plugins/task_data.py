@@ -149,7 +149,7 @@ _CLASSES = "single_label_classification"
 
 @dataclass(frozen=True)
 class _CheckedScore:
-    """A task's score that refuses what is no figure."""
+    """A task's score that refuses what is no number."""
 
     task: Task
     score: Score

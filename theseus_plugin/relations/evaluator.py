@@ -35,9 +35,6 @@ class Ranking(Evaluator):
     Config = RankingConfig
     config: RankingConfig
 
-    def __init__(self, config: RankingConfig) -> None:
-        self.config = config
-
     def evaluate(self, models: Sequence[str], task: Task) -> list[dict[str, Any]]:
         """Rank the true candidate of every query by every model.
 

@@ -1,4 +1,4 @@
-"""What people see: figures of models, ranked queries, and the paths that decided."""
+"""What people see: measures of models, ranked queries, and the paths that decided."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _HEADINGS = {"mean": "mean rank", "optimistic": "optimistic", "pessimistic": "pe
 
 
 def table(models: Sequence[Mapping[str, Any]]) -> Table:
-    """A row per figure, a column per model."""
+    """A row per measure, a column per model."""
     from rich.table import Table
 
     records = [model["ranking"] for model in models]

@@ -45,9 +45,6 @@ class Relations(Task):
     Config = RelationsOptions
     config: RelationsOptions
 
-    def __init__(self, config: RelationsOptions) -> None:
-        self.config = config
-
     def load(
         self, checkpoint: str, splits: Sequence[str] = ("train", "validation"), new_head: bool = False
     ) -> TaskData:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from theseus_plugin.console import printable
+
+if TYPE_CHECKING:
+    from theseus_plugin.report.table import Cell, Row
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -85,6 +88,22 @@ def facts(entries: Sequence[tuple[str, Any]]) -> str:
     return f"<dl>\n{items}</dl>" if items else ""
 
 
+def table(rows: Sequence[Row]) -> str:
+    """The table of a report, a column per model, numbered as in the plots."""
+    headings, *body = rows
+    names = "".join(
+        f'<th scope="col"><small>{place}</small> {escape(name.text)}</th>'
+        for place, name in enumerate(headings.cells, start=1)
+    )
+    lines = "\n".join(
+        f'<tr><th scope="row">{escape(heading)}</th>{"".join(map(_cell, cells))}</tr>' for heading, cells in body
+    )
+    return (
+        f'<div class="wide"><table>\n<thead><tr><th scope="row">{headings.heading}</th>{names}</tr></thead>\n'
+        f"<tbody>\n{lines}\n</tbody>\n</table></div>"
+    )
+
+
 def plain(value: Any) -> str:
     """A value of JSON as text for people."""
     if isinstance(value, Mapping):
@@ -94,3 +113,8 @@ def plain(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "unknown" if value is None else str(value)
+
+
+def _cell(cell: Cell) -> str:
+    notes = "".join(f"<small>{escape(note)}</small>" for note in cell.notes)
+    return f"<td>{escape(cell.text)}{notes}</td>"

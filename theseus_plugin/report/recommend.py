@@ -11,119 +11,121 @@ Nothing is recommended that is not clearly faster than the first, or smaller wit
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from theseus_plugin.report.findings import kept
-from theseus_plugin.report.labels import labels
-from theseus_plugin.report.ratios import differs, interval, noise
-from theseus_plugin.report.record import Record, comparable, metric_scale, reference, score, timed, unpaired, where
+from theseus_plugin.report.record import Bench, Model, Score
+from theseus_plugin.report.sentences import kept
+from theseus_plugin.report.timing import Ratio, Shape, Timing
 
 KEEP = 0.99
 """Share of the first model's score that has to be kept: the floor of MLPerf Inference."""
 
 
-def recommendation(records: Sequence[Record], keep: float = KEEP) -> str | None:
+@dataclass(frozen=True)
+class _Candidate:
+    """A model that may take the place of the first."""
+
+    model: Model
+    timing: Timing
+    ratio: Ratio
+    share: float
+    """Of the first model's score, what it keeps."""
+    bytes: float
+    """Infinite where they were not counted."""
+
+
+def recommendation(bench: Bench, keep: float = KEEP) -> str | None:
     """Name the model to deploy and say why; the rule stands at the top of this module.
 
     Args:
-        records: the `models` that `bench` gives.
+        bench: what was measured.
         keep: the share of the first model's score that has to be kept.
 
     Returns:
         One sentence, or None where accuracy or latency is missing, where there is nothing to choose from, or where
         the first model scores 0 or less, of which no share can be kept.
     """
-    shape = reference(records)
-    if shape is None or "accuracy" not in records[0]:
+    shape = bench.reference
+    if shape is None:
         return None
-    metric = records[0]["accuracy"]["metric"]
-    able = [
-        r
-        for r in records
-        if comparable(records[0], r) and score(r, metric) is not None and not unpaired(r) and timed(r, shape)
-    ]
-    best = score(records[0], metric)
-    if len(able) < 2 or able[0] is not records[0] or best is None or best <= 0:
+    first, *others = bench.models
+    if first.accuracy is None:
         return None
-    names = {id(record): name for name, record in zip(labels(records), records, strict=True)}
-    first, *others = able
-    good = [r for r in others if _share(first, r, metric) >= keep]
+    metric = first.accuracy.metric
+    best = first.scores.get(metric)
+    if not first.comparable or first.unpaired or best is None or best.value <= 0:
+        return None
+    able = [found for model in others if (found := _candidate(model, shape, metric, best))]
+    if not able:
+        return None
+    good = [one for one in able if one.share >= keep]
     if not good:
-        closest = max(others, key=lambda r: _share(first, r, metric))
+        closest = max(able, key=lambda one: one.share)
         return (
-            f"Stay with {names[id(first)]}: no other model keeps {100 * keep:g} % of its {metric}; "
-            f"{names[id(closest)]} came closest: {_why(first, closest, metric, shape, keep)}."
+            f"Stay with {first.name}: no other model keeps {100 * keep:g} % of its {metric}; "
+            f"{closest.model.name} came closest: {_why(first, closest, metric, shape, keep)}."
         )
-    better = [r for r in good if _is_better(first, r, shape)]
+    better = [one for one in good if _is_better(one, first)]
     if not better:
-        closest = _quickest(good, shape)
+        closest = _quickest(good)
         return (
-            f"Stay with {names[id(first)]}: of the models that keep {100 * keep:g} % of its {metric} none is faster; "
-            f"{names[id(closest)]} came closest: {_why(first, closest, metric, shape, keep)}."
+            f"Stay with {first.name}: of the models that keep {100 * keep:g} % of its {metric} none is faster; "
+            f"{closest.model.name} came closest: {_why(first, closest, metric, shape, keep)}."
         )
-    chosen = _quickest(better, shape)
-    return f"Deploy {names[id(chosen)]} instead of {names[id(first)]}: {_why(first, chosen, metric, shape, keep)}."
+    chosen = _quickest(better)
+    return f"Deploy {chosen.model.name} instead of {first.name}: {_why(first, chosen, metric, shape, keep)}."
 
 
-def _share(first: Record, record: Record, metric: str) -> float:
-    """The share of the first model's score that a model keeps."""
-    before, after = score(first, metric), score(record, metric)
-    return 0.0 if before is None or after is None else metric_scale(first, metric).kept(before, after) or 0.0
+def _candidate(model: Model, shape: Shape, metric: str, best: Score) -> _Candidate | None:
+    """The model where it compares with the first, which scores `best`."""
+    timing, score = model.timings.get(shape), model.scores.get(metric)
+    if not model.comparable or model.unpaired or score is None or timing is None or timing.ratio is None:
+        return None
+    share = best.scale.kept(best.value, score.value) or 0.0
+    return _Candidate(model, timing, timing.ratio, share, _bytes(model))
 
 
-def _is_better(first: Record, record: Record, shape: str) -> bool:
-    found = timed(record, shape) or {}
-    if differs(found):
-        return bool(found["times_as_fast"]["median"] > 1)
-    return _bytes(record) < _bytes(first)
+def _is_better(one: _Candidate, first: Model) -> bool:
+    return one.ratio.median > 1 if one.timing.differs else one.bytes < _bytes(first)
 
 
-def _quickest(records: Sequence[Record], shape: str) -> Record:
-    fastest = min(records, key=lambda r: _median(r, shape))
-    equals = [r for r in records if r is fastest or _tie(fastest, r, shape)]
-    return min(equals, key=lambda r: (_bytes(r), _median(r, shape)))
+def _quickest(candidates: Sequence[_Candidate]) -> _Candidate:
+    fastest = min(candidates, key=lambda one: one.timing.median_ms)
+    equals = [one for one in candidates if one is fastest or _tie(fastest, one)]
+    return min(equals, key=lambda one: (one.bytes, one.timing.median_ms))
 
 
-def _tie(fastest: Record, record: Record, shape: str) -> bool:
+def _tie(fastest: _Candidate, other: _Candidate) -> bool:
     """Whether the slower of two is so within the noise."""
-    found = timed(fastest, shape) or {}
-    if _median(record, shape) <= _median(fastest, shape) * (1 + (noise(found) or 0)):
+    if other.timing.median_ms <= fastest.timing.median_ms * (1 + (fastest.timing.noise or 0)):
         return True
-    ratios = [(timed(r, shape) or {})["times_as_fast"] for r in (fastest, record)]
-    if not all("interval" in ratio for ratio in ratios):
-        return False
-    return bool(ratios[0]["interval"][0] <= ratios[1]["interval"][1])
+    ours, theirs = fastest.ratio.interval, other.ratio.interval
+    return ours is not None and theirs is not None and ours[0] <= theirs[1]
 
 
-def _bytes(record: Record) -> float:
-    return float(record.get("size", {}).get("bytes", math.inf))
+def _bytes(model: Model) -> float:
+    return math.inf if model.size.bytes is None else model.size.bytes
 
 
-def _median(record: Record, shape: str) -> float:
-    return float((timed(record, shape) or {})["median_ms"])
-
-
-def _unproven(first: Record, apart: Mapping[str, Any], metric: str, keep: float) -> bool:
+def _unproven(best: Score, score: Score, keep: float) -> bool:
     """Whether a difference is within what may be lost, but its interval is not."""
-    before, shown = score(first, metric) or 0, metric_scale(first, metric)
-    allowed = shown.floor(before, keep) - before
-    if shown.lower_is_better:
-        return bool(apart["value"] <= allowed < apart["interval"][1])
-    return bool(apart["interval"][0] < allowed <= apart["value"])
+    if score.difference is None:
+        return False
+    apart, (low, high) = score.difference.value, score.difference.interval
+    allowed = best.scale.floor(best.value, keep) - best.value
+    return apart <= allowed < high if best.scale.lower_is_better else low < allowed <= apart
 
 
-def _why(first: Record, record: Record, metric: str, shape: str, keep: float) -> str:
-    """Metric, speed and size of `record` against the first model."""
-    parts = [kept(first, record, metric) or ""]
-    apart = record["accuracy"].get("difference", {}).get(metric)
-    if apart is not None and _unproven(first, apart, metric, keep):
-        count = record["accuracy"]["examples"]
-        parts[0] += f", though {count} examples do not prove that {100 * keep:g} % are kept"
-    found = timed(record, shape) or {}
-    speed = f"{found['times_as_fast']['median']:.2f} times as fast{interval(found)} {where(shape)}"
-    parts.append(speed if differs(found) else f"no clear difference in speed {where(shape)}")
-    if "size" in first and "size" in record:
-        ours, theirs = record["size"]["bytes"], first["size"]["bytes"]
+def _why(first: Model, chosen: _Candidate, metric: str, shape: Shape, keep: float) -> str:
+    """Metric, speed and size of the chosen one against the first model."""
+    model = chosen.model
+    parts = [kept(first, model, metric) or ""]
+    if model.accuracy and _unproven(first.scores[metric], model.scores[metric], keep):
+        parts[0] += f", though {model.accuracy.examples} examples do not prove that {100 * keep:g} % are kept"
+    speed = f"{chosen.ratio.median:.2f} times as fast{chosen.ratio.behind} {shape.where}"
+    parts.append(speed if chosen.timing.differs else f"no clear difference in speed {shape.where}")
+    if model.size.bytes is not None and first.size.bytes:
+        ours, theirs = model.size.bytes, first.size.bytes
         parts.append(f"{100 * ours / theirs:.0f} % of the bytes ({ours / 1e6:.1f} of {theirs / 1e6:.1f} MB)")
     return "; ".join(parts)

@@ -1,120 +1,92 @@
-"""One page, or one table in the terminal, from what `bench` measured."""
+"""All that is said of a bench, and the page that shows it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from theseus_plugin.console import plain
 from theseus_plugin.files import write_file
 from theseus_plugin.report import page
-from theseus_plugin.report.findings import findings
-from theseus_plugin.report.labels import labels, runtime
-from theseus_plugin.report.notes import how, parts, warnings
 from theseus_plugin.report.recommend import recommendation
-from theseus_plugin.report.record import Record
-from theseus_plugin.report.rows import Cell, rows
-
-if TYPE_CHECKING:
-    from rich.table import Table
+from theseus_plugin.report.record import Bench, Model, Record, bench_of
+from theseus_plugin.report.sentences import findings, how, warnings
+from theseus_plugin.report.table import Row, rows
 
 
-def write_report(path: str | Path, records: Sequence[Record], title: str, facts: Mapping[str, Any]) -> None:
+@dataclass(frozen=True)
+class Summary:
+    """A bench, its table, and what there is to say of it."""
+
+    bench: Bench
+    rows: Sequence[Row]
+    warnings: Sequence[str]
+    findings: Sequence[str]
+    how: Sequence[str]
+    recommendation: str | None
+
+
+def summary_of(records: Sequence[Record]) -> Summary:
+    """Of the `models` that `bench` gives."""
+    bench = bench_of(records)
+    return Summary(bench, rows(bench), warnings(bench), findings(bench), how(bench), recommendation(bench))
+
+
+def write_report(path: str | Path, summary: Summary, title: str, facts: Mapping[str, Any]) -> None:
     """Write one HTML file that needs nothing else.
 
     Args:
         path: the file to write.
-        records: the `models` that `bench` gives.
+        summary: what was measured.
         title: heading of the page.
-        facts: what holds for all of them, such as the `environment` that `bench` gives; shown as a list.
+        facts: what holds for all models, such as the `environment` that `bench` gives; shown as a list.
 
     Raises:
         UserError: the disk was full or refused the write.
     """
+    plots, files = _plots(summary.bench), _files(summary.bench.models)
     content = [
-        page.paragraph(recommendation(records) or "", "good"),
-        *(page.paragraph(line, "note") for line in warnings(records)),
-        page.section("Figures", _html_table(records)),
-        page.section("Plots", _plots(records)),
-        page.section("Each model against the first", page.points(findings(records))),
-        page.section("How it was measured", page.points(how(records))),
-        page.section("Files measured", page.facts(_files(records))),
+        page.paragraph(summary.recommendation or "", "good"),
+        *(page.paragraph(line, "note") for line in summary.warnings),
+        page.section("Figures", page.table(summary.rows)),
+        page.section("Plots", plots),
+        page.section("Each model against the first", page.points(summary.findings)),
+        page.section("How it was measured", page.points(summary.how)),
+        page.section("Files measured", page.facts(files)),
         page.section("Machine and versions", page.facts([(k.replace("_", " "), v) for k, v in facts.items()])),
     ]
     write_file(path, page.page(title, content))
 
 
-def table(records: Sequence[Record]) -> Table:
-    """The same figures for a terminal, a column per model: figures are many, models few.
-
-    Warnings stand above it.
-    """
-    from rich.table import Table
-
-    def notes(cell: Cell) -> tuple[str, ...]:
-        """Where columns are narrow, only what is needed most."""
-        return cell.notes if len(records) <= 3 else tuple(filter(None, [cell.brief]))
-
-    headings, *body = rows(records)
-    result = Table(title=plain("\n".join(warnings(records))) if warnings(records) else None, title_style="bold")
-    result.add_column(headings.heading, min_width=10)
-    for name in headings.cells:
-        result.add_column(plain(name.text), justify="right", overflow="fold")
-    for heading, cells in body:
-        result.add_row(plain(heading), *(plain("\n".join((cell.text, *notes(cell)))) for cell in cells))
-    return result
-
-
-def _html_table(records: Sequence[Record]) -> str:
-    """A row per figure and a column per model, numbered as in the plots."""
-    headings, *body = rows(records)
-    names = "".join(
-        f'<th scope="col"><small>{place}</small> {escape(name.text)}</th>'
-        for place, name in enumerate(headings.cells, start=1)
-    )
-    lines = "\n".join(
-        f'<tr><th scope="row">{escape(heading)}</th>{"".join(map(_html_cell, cells))}</tr>' for heading, cells in body
-    )
-    return (
-        f'<div class="wide"><table>\n<thead><tr><th scope="row">{headings.heading}</th>{names}</tr></thead>\n'
-        f"<tbody>\n{lines}\n</tbody>\n</table></div>"
-    )
-
-
-def _html_cell(cell: Cell) -> str:
-    notes = "".join(f"<small>{escape(note)}</small>" for note in cell.notes)
-    return f"<td>{escape(cell.text)}{notes}</td>"
-
-
-def _plots(records: Sequence[Record]) -> str:
+def _plots(bench: Bench) -> str:
     from theseus_plugin.report.plots import plots, swatches
 
     try:
-        drawn = plots(records)
-        looks = swatches(len(records))
+        drawn = plots(bench)
+        looks = swatches(len(bench.models))
     except ImportError:
         return "<p><small>For plots: <code>pip install 'theseus-plugin[plot]'</code></small></p>"
     if not drawn:
         return ""
     items = "\n".join(
-        f"<li>{look} {place} {escape(name)} <small>{escape(_kind(record))}</small></li>"
-        for place, (look, name, record) in enumerate(zip(looks, labels(records), records, strict=True), start=1)
+        f"<li>{look} {place} {escape(model.name)} <small>{escape(_kind(model))}</small></li>"
+        for place, (look, model) in enumerate(zip(looks, bench.models, strict=True), start=1)
     )
-    figures = "\n".join(drawn)
-    return f'<ul class="key">\n{items}\n</ul>\n<div class="plots">\n{figures}\n</div>'
+    plotted = "\n".join(drawn)
+    return f'<ul class="key">\n{items}\n</ul>\n<div class="plots">\n{plotted}\n</div>'
 
 
-def _kind(record: Record) -> str:
-    return ", ".join(part for part in (runtime(record), record.get("precision")) if part)
+def _kind(model: Model) -> str:
+    return ", ".join(part for part in (model.runtime, model.precision) if part)
 
 
-def _files(records: Sequence[Record]) -> list[tuple[str, str]]:
+def _files(models: Sequence[Model]) -> list[tuple[str, str]]:
     """Per model all files that its evaluators name, each with its hash."""
     result = []
-    for place, (name, record) in enumerate(zip(labels(records), records, strict=True), start=1):
-        files = dict.fromkeys(f"{part['file']}, sha256 {part['sha256']}" for part in parts(record))
+    for place, model in enumerate(models, start=1):
+        files = dict.fromkeys(f"{file}, sha256 {sha256}" for file, sha256 in model.files)
         if files:
-            result.append((f"{place} {name}", "; ".join(files)))
+            result.append((f"{place} {model.name}", "; ".join(files)))
     return result

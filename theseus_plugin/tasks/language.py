@@ -45,9 +45,6 @@ class _LanguageTask(Task):
     ahead: bool
     config: MaskedOptions | CausalOptions
 
-    def __init__(self, config: MaskedOptions | CausalOptions) -> None:
-        self.config = config
-
     def _rows(self, split: str) -> Rows:
         return self.config.rows(split, self.name, self.config.quoting)
 

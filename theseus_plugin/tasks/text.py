@@ -61,9 +61,6 @@ class _TextTask(Task):
     Config: ClassVar[type[ClassificationOptions] | type[RegressionOptions]]
     config: ClassificationOptions | RegressionOptions
 
-    def __init__(self, config: ClassificationOptions | RegressionOptions) -> None:
-        self.config = config
-
     def load(
         self, checkpoint: str, splits: Sequence[str] = ("train", "validation"), new_head: bool = False
     ) -> TaskData:

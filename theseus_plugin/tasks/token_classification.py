@@ -45,9 +45,6 @@ class TokenClassification(Task):
     Config = TokenClassificationOptions
     config: TokenClassificationOptions
 
-    def __init__(self, config: TokenClassificationOptions) -> None:
-        self.config = config
-
     def load(
         self, checkpoint: str, splits: Sequence[str] = ("train", "validation"), new_head: bool = False
     ) -> TaskData:

@@ -49,9 +49,6 @@ class ImageClassification(Task):
     Config = ImageClassificationOptions
     config: ImageClassificationOptions
 
-    def __init__(self, config: ImageClassificationOptions) -> None:
-        self.config = config
-
     def load(
         self, checkpoint: str, splits: Sequence[str] = ("train", "validation"), new_head: bool = False
     ) -> TaskData:

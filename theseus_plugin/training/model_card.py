@@ -24,29 +24,46 @@ _BODY = """---
 | --- | --- | --- |
 {rows}
 
-Measured on the validation set ({examples:,} examples) in fp32. The checkpoint was chosen by {metric} on the same set,
+Measured on the validation set ({examples:,} examples) in {bits}. The checkpoint was chosen by {metric} on the same set,
 so expect a little less on new data. One seed ({seed}); see `result.json` for the full recipe, versions and every
 evaluation.
 
 ## Use
 
-It is an ordinary `transformers` checkpoint:
+{loading}
+{processor} = {processor_class}.from_pretrained("path/to/this/folder")
+```
+"""
+_STOCK = """It is an ordinary `transformers` checkpoint:
 
 ```python
 from transformers import {auto_class}, {processor_class}
 
-model = {auto_class}.from_pretrained("path/to/this/folder")
-{processor} = {processor_class}.from_pretrained("path/to/this/folder")
-```
-"""
+model = {auto_class}.from_pretrained("path/to/this/folder")"""
+_OWN = """Its weights are in a format of the method, whose package has to be installed:
+
+```python
+from importlib.metadata import entry_points
+
+from transformers import {processor_class}
+
+[method] = entry_points(group="model_compression.methods", name="{method}")
+model = method.load().load("path/to/this/folder", "{auto_class}").eval()"""
 
 
-def model_card(result: Result, model: PreTrainedModel) -> str:
-    """Markdown with metadata, for the `README.md` of the folder that `result` tells of and `model` is in."""
+def model_card(result: Result, model: PreTrainedModel, auto_class: str) -> str:
+    """Markdown with metadata, for the `README.md` of the folder that `result` tells of and `model` is in.
+
+    Args:
+        result: the record.
+        model: what was trained.
+        auto_class: the task's.
+    """
     config = model.config
     blocks = getattr(config, "num_hidden_layers", None)
     processor = "processor" if takes_images(model) else "tokenizer"
     metadata = ModelCardData(library_name="transformers", tags=["theseus-plugin", result["kind"]])
+    processor_class = "AutoImageProcessor" if takes_images(model) else "AutoTokenizer"
     return _BODY.format(
         metadata=metadata.to_yaml(),
         title=markdown(
@@ -57,10 +74,20 @@ def model_card(result: Result, model: PreTrainedModel) -> str:
         examples=result["training"]["examples"]["validation"],
         metric=code(result["metric"]),
         seed=result["environment"]["seed"],
-        auto_class=config.architectures[0] if config.architectures else "AutoModel",
+        bits=result["format"]["precision"] if "format" in result else "fp32",
+        loading=_loading(result, config, auto_class, processor_class),
         processor=processor,
-        processor_class="AutoImageProcessor" if takes_images(model) else "AutoTokenizer",
+        processor_class=processor_class,
     )
+
+
+def _loading(result: Result, config: Any, auto_class: str, processor_class: str) -> str:
+    """How the model is read, in Python."""
+    if "format" in result:
+        method = result["format"]["method"]
+        return _OWN.format(method=method, auto_class=auto_class, processor_class=processor_class)
+    architecture = config.architectures[0] if config.architectures else "AutoModel"
+    return _STOCK.format(auto_class=architecture, processor_class=processor_class)
 
 
 def _story(result: Result) -> str:

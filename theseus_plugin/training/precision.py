@@ -9,7 +9,7 @@ import torch
 from accelerate import Accelerator, PartialState
 from accelerate.utils import broadcast_object_list
 
-from theseus_plugin.launching.settings import launched_precision
+from theseus_plugin.launching.asked_for import launched_precision
 from theseus_plugin.training.config import TrainingConfig
 
 WORTH = 0.8

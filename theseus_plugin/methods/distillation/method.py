@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from theseus_plugin.contract import Method, Result, Task
@@ -28,14 +29,15 @@ class Truncation(Method):
 
     config: BaselineConfig
 
-    def __init__(self, config: BaselineConfig) -> None:
-        self.config = config
-
     def compress(self, predecessor: str, successor: str, task: Task) -> Result:
         """Train a model of fewer blocks; see `Method.compress`."""
-        from theseus_plugin.methods.distillation.build import compress
+        from theseus_plugin.methods.distillation.build import build
+        from theseus_plugin.methods.frame import run_method
+        from theseus_plugin.surgery.plan import check_shape
 
-        return compress(self.name, predecessor, successor, task, self.config, self._phases)
+        check_shape(predecessor, task.auto_class, self.config)
+        making = partial(build, config=self.config, phases=self._phases)
+        return run_method(self, self.config.training, predecessor, successor, task, making)
 
     def _phases(self, pair: Pair, steps: int) -> Sequence[Phase]:
         from theseus_plugin.training.phase import Phase

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import ClassVar
 
 from theseus_plugin.contract import Method, Result, Task
@@ -17,11 +18,12 @@ class Theseus(Method):
 
     config: TheseusConfig
 
-    def __init__(self, config: TheseusConfig) -> None:
-        self.config = config
-
     def compress(self, predecessor: str, successor: str, task: Task) -> Result:
         """Compress a fine-tuned classifier into one of fewer blocks; see `Method.compress`."""
-        from theseus_plugin.methods.replacing.build import compress
+        from theseus_plugin.methods.frame import run_method
+        from theseus_plugin.methods.replacing.build import build
+        from theseus_plugin.surgery.plan import check_shape
 
-        return compress(predecessor, successor, task, self.config)
+        check_shape(predecessor, task.auto_class, self.config, self.config.modules)
+        making = partial(build, config=self.config)
+        return run_method(self, self.config.training, predecessor, successor, task, making)

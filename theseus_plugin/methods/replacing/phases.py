@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from theseus_plugin.methods.replacing.assembly import Assembly
+from theseus_plugin.methods.replacing.assembly import Assembly, cast_frozen
 from theseus_plugin.methods.replacing.config import TheseusConfig
 from theseus_plugin.methods.replacing.schedules import rate
 from theseus_plugin.methods.replacing.switch import Switch
@@ -41,10 +42,17 @@ class ReplacingPhase(_ImitatingPhase):
         steps: optimizer steps of this phase.
         total: optimizer steps of both.
         imitation: what `logits_share` asks for; None: nothing.
+        held: what the matrices of the frozen blocks are held in from the first step on; None: as they are.
     """
 
     def __init__(
-        self, assembly: Assembly, config: TheseusConfig, steps: int, total: int, imitation: Imitation | None = None
+        self,
+        assembly: Assembly,
+        config: TheseusConfig,
+        steps: int,
+        total: int,
+        imitation: Imitation | None = None,
+        held: torch.dtype | None = None,
     ) -> None:
         super().__init__("replacing", assembly.predecessor, steps)
         self.imitation = imitation
@@ -52,6 +60,7 @@ class ReplacingPhase(_ImitatingPhase):
         self.switch = Switch(assembly.modules, config.training.seed, config.mixing)
         self.config = config
         self.total = total
+        self.held = held
         self.rate = rate(config.schedule, 0, total)
         self.module_costs: list[dict[str, Any]] = []
 
@@ -66,6 +75,8 @@ class ReplacingPhase(_ImitatingPhase):
 
     def start(self) -> None:
         """Freeze all but the successor blocks."""
+        if self.held is not None:
+            cast_frozen(self.assembly, self.held)
         # With clip_scope "all" frozen weights get gradients too, which `before_update` lets go of.
         self.model.requires_grad_(self.config.clip_scope == "all")
         self.assembly.successor_blocks.requires_grad_(True)

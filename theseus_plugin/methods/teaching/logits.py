@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import PreTrainedModel
 
-from theseus_plugin.contract import IGNORED
+from theseus_plugin.contract import IGNORED, Task
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,11 @@ def logits_loss(ours: Tensor, theirs: Tensor, temperature: float) -> Tensor:
     mine = functional.log_softmax(ours.float() / temperature, dim=-1)
     its = functional.log_softmax(theirs.float() / temperature, dim=-1)
     return functional.kl_div(mine, its, reduction="batchmean", log_target=True) * temperature**2
+
+
+def is_shifted(task: Task) -> bool:
+    """Whether the logits of a task's models answer for the next token."""
+    return task.auto_class == "AutoModelForCausalLM"
 
 
 def asked(logits: Tensor, labels: Tensor, shifted: bool) -> Tensor:

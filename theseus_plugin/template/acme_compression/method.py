@@ -28,9 +28,6 @@ class EveryOtherMethod(Method):
     Config = EveryOtherConfig
     config: EveryOtherConfig
 
-    def __init__(self, config: EveryOtherConfig) -> None:
-        self.config = config
-
     def compress(self, predecessor: str, successor: str, task: Task) -> Result:
         """See `Method.compress`.
 
