@@ -15,7 +15,7 @@ from theseus_plugin.files import means_a_path
 from theseus_plugin.formats import read, refuse_own_format
 from theseus_plugin.loading.configuration import read_config, refuse_own_code, told
 from theseus_plugin.loading.pairing import align_padding, align_tokenizer
-from theseus_plugin.loading.weights import INDEX, read_fields, shard_names, weights_files
+from theseus_plugin.loading.weights import INDEX, read_fields, refuse_whole_numbers, shard_names, weights_files
 from theseus_plugin.quiet import quiet
 from theseus_plugin.records import own_format
 
@@ -41,7 +41,7 @@ def load_model(
 
     Raises:
         UserError: no such checkpoint, no safetensors, corrupt weights, weights that are missing, of another shape or
-            too many, but for a new head, or a folder in a method's own format.
+            too many, but for a new head, weights that are whole numbers, or a folder in a method's own format.
     """
     import torch
     import transformers
@@ -52,6 +52,8 @@ def load_model(
     _refuse_no_folder(checkpoint)
     refuse_own_format(checkpoint)
     _check_weights(checkpoint, auto_class)
+    if Path(checkpoint).is_dir():
+        refuse_whole_numbers(checkpoint, weights_files(checkpoint, auto_class))
     config = load_config(checkpoint, **(new_head or {}))
     text = config.get_text_config()
     padding = getattr(text, "pad_token_id", None)

@@ -72,8 +72,8 @@ class ByteWeights(FormatMethod):
 
     def _build(self, run: TrainingRun, model: PreTrainedModel, steps: int) -> Built:
         from theseus_plugin.methods.frame import Built
-        from theseus_plugin.training.artefact import Artefact
         from theseus_plugin.training.phase import Phase
+        from theseus_plugin.training.publishing.artefact import Artefact
 
         phases = [Phase("tuning", model, steps)]
         return Built(phases, model.parameters, model, artefact=Artefact(self.name, "int8-rows", save))

@@ -13,9 +13,9 @@ from transformers import PreTrainedModel
 
 from theseus_plugin.contract import Method, Result, Task, as_recipe
 from theseus_plugin.surgery.plan import Plan, kinds_of, notes, partition_of
-from theseus_plugin.training.artefact import Artefact
 from theseus_plugin.training.config import TrainingConfig
 from theseus_plugin.training.phase import Phase
+from theseus_plugin.training.publishing.artefact import Artefact
 from theseus_plugin.training.run import TrainingRun
 
 

@@ -25,19 +25,19 @@ from theseus_plugin.options.validation import flattened
 from theseus_plugin.plugins.task_data import load_data
 from theseus_plugin.provenance import environment
 from theseus_plugin.quiet import quiet
-from theseus_plugin.training.artefact import Artefact
 from theseus_plugin.training.batches import refuse_unlabelled
 from theseus_plugin.training.config import TrainingConfig
 from theseus_plugin.training.display import training_console
 from theseus_plugin.training.evaluation import evaluate
 from theseus_plugin.training.loop import Loop
-from theseus_plugin.training.model_card import model_card
 from theseus_plugin.training.precision import resolve_precision
-from theseus_plugin.training.readback import check_folder
+from theseus_plugin.training.publishing.artefact import Artefact
+from theseus_plugin.training.publishing.model_card import model_card
+from theseus_plugin.training.publishing.readback import check_folder
+from theseus_plugin.training.publishing.rounding import name_precision, precisions_of
 from theseus_plugin.training.resuming import fingerprints
 from theseus_plugin.training.resuming.checkpoints import Checkpoints
 from theseus_plugin.training.resuming.snapshot import Outcome, put_weights
-from theseus_plugin.training.rounding import name_precision, precisions_of
 from theseus_plugin.training.sharding import is_split
 
 
