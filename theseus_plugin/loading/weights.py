@@ -122,9 +122,10 @@ def refuse_whole_numbers(checkpoint: str, files: Sequence[Path]) -> None:
             continue
         whole = [name for name, kind in sorted(kinds.items()) if name.endswith(_PARAMETERS) and kind in _WHOLE]
         if whole:
+            told = some([f"{name} {kinds[name]}" for name in whole])
             raise UserError(
-                f"{checkpoint}: weights are whole numbers ({some([f'{name} {kinds[name]}' for name in whole])}), as of a"
-                " quantised model: name the checkpoint that it was made of"
+                f"{checkpoint}: weights are whole numbers ({told}), as of a quantised model: name the checkpoint that"
+                " it was made of"
             )
 
 
