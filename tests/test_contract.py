@@ -16,7 +16,7 @@ from safetensors.numpy import load_file
 
 from tests.environments import ROOT, LayeredEnvironment
 from theseus_plugin import compress
-from theseus_plugin.contract import Result, Schedule, TaskData, as_recipe
+from theseus_plugin.contract import Evaluator, Result, Schedule, TaskData, as_recipe
 from theseus_plugin.plugins import registry
 
 TOOLKIT = ROOT / "examples" / "toolkit.py"
@@ -158,3 +158,60 @@ def test_a_plugin_keeps_its_options_with_a_constructor_of_its_own_or_without(kin
     made = kind(_Options(rate=0.25))
     assert made.rate_at(0, 1) == 0.25
     assert as_recipe(made) == {"name": "half", "rate": 0.25}
+
+
+class _Base:
+    """A third party's own base class, of which the contract's classes know nothing."""
+
+    def __init__(self, options: _Options, *more: str) -> None:
+        self.config, self.more = options, more
+
+
+class _Mixed(Evaluator, _Base):
+    """Its constructor is that of its second base."""
+
+    name, summary, Config = "mixed", "of two bases", _Options
+
+    def evaluate(self, models: Any, task: Any) -> list[dict[str, Any]]:
+        return []
+
+
+class _Handing(_Mixed):
+    def __init__(self, options: _Options) -> None:
+        super().__init__(options, "handed on")
+
+
+class _Created(Evaluator):
+    """Keeps its options when it is created, behind a name that cannot be set."""
+
+    name, summary, Config = "created", "without a constructor", _Options
+
+    def __new__(cls, options: _Options) -> Any:
+        made = super().__new__(cls)
+        made.kept = options
+        return made
+
+    @property
+    def config(self) -> Any:
+        return self.kept
+
+    def evaluate(self, models: Any, task: Any) -> list[dict[str, Any]]:
+        return []
+
+
+class _Scheduled(_Half, _Base):
+    """A schedule keeps its options itself, whatever other bases it has."""
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"), [(_Mixed, ()), (_Handing, ("handed on",)), (_Created, None), (_Scheduled, None)]
+)
+def test_the_contracts_classes_stand_in_the_way_of_no_other_base(kind: Any, more: Any) -> None:
+    made = kind(_Options(rate=0.25))
+    assert made.config.rate == 0.25
+    assert getattr(made, "more", None) == more
+
+
+def test_what_a_plugin_without_a_constructor_cannot_take_is_refused() -> None:
+    with pytest.raises(TypeError):
+        _Half(_Options(), 1)

@@ -31,9 +31,7 @@ if TYPE_CHECKING:
     from torch.nn import Module
 
 Features = Mapping[str, Any]
-"""One example as the model's forward takes it, unpadded: `input_ids` and what goes with them, or `pixel_values`, and
-`labels`."""
-
+"""One example as a model's forward takes it, unpadded: `labels`, and `input_ids` and such, or `pixel_values`."""
 
 IGNORED = -100
 """The label of a token that nobody asks about: no loss and no metric counts it."""
@@ -53,10 +51,18 @@ class Plugin(ABC):
     config: BaseModel
     """The options of this instance, of class `Config`."""
 
-    def __init__(self, config: BaseModel | None = None) -> None:
-        """Keep `config`; None: a class with a constructor of its own has kept it, or will."""
-        if config is not None:
-            self.config = config
+    def __init__(self, *given: Any, **named: Any) -> None:
+        """Keep the options as `config`, if it is given any; where another base class has a constructor, call that."""
+        behind = super().__init__
+        if getattr(behind, "__objclass__", None) is not object:
+            behind(*given, **named)
+        elif type(self).__new__ is object.__new__:  # else they have been kept
+            _keep(self, *given, **named)
+
+
+def _keep(plugin: Plugin, config: BaseModel | None = None) -> None:
+    if config is not None:  # else a constructor of the plugin's own has kept its options, or will
+        plugin.config = config
 
 
 def as_recipe(plugin: Plugin) -> dict[str, Any]:
@@ -106,8 +112,7 @@ class TaskData:
     tokenizer takes."""
     reduce: Reduce | None = None
     """What `score` needs of a batch's logits and labels, one row of a fixed width an example, on the same device;
-    None: both as they are. Logits of every token are too many to keep, and of other lengths in every batch. It pickles.
-    """
+    None: both as they are. Logits of every token are too many to keep, of other lengths in every batch. It pickles."""
     lower_is_better: frozenset[str] = frozenset()
     """The metrics of which less is better, such as `perplexity`. See `theseus_plugin.metric_scale`."""
     notes: Sequence[str] = ()
@@ -166,8 +171,7 @@ class _Told(TypedDict):
     before: dict[str, float]
     """Validation metrics of the model that was read; empty for a fit, whose head was new."""
     after: dict[str, float]
-    """Validation metrics of the model that was written, measured on what was saved, in fp32 or as its format computes.
-    """
+    """Validation metrics of what was written, measured in fp32 or as its format computes."""
     parameters: dict[str, int]
     """Number of parameters, `before` and `after`."""
     recipe: dict[str, Any]
@@ -261,8 +265,7 @@ class Fitter(Plugin):
 
     @abstractmethod
     def fit(self, model: str, predecessor: str, task: Task) -> Result:
-        """Train `model` (a folder or a hub name) with a new head, write the folder `predecessor`, complete or not at
-        all.
+        """Train `model`, a folder or hub name, with a new head; write the folder `predecessor`, complete or not at all.
 
         Called once on every process of a distributed run; the first one writes.
 
@@ -285,6 +288,9 @@ class Evaluator(Plugin):
 
 class Schedule(Plugin):
     """How the replacing rate moves with the optimizer steps."""
+
+    def __init__(self, config: BaseModel | None = None) -> None:
+        _keep(self, config)  # whatever other bases it has
 
     @abstractmethod
     def rate_at(self, step: int, total: int) -> float:
