@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from tests.tiny import save_tiny
+from tests.toy_task import Toy, Turning
 from theseus_plugin import UserError, load_recipe
 from theseus_plugin.contract import TaskData
 from theseus_plugin.training import loop
@@ -88,6 +89,57 @@ def test_a_resumed_run_goes_on_in_each_of_them(step: int, train: Any, monkeypatc
     whole, few, seen = train(checkpoint_steps=step, resume=True)
     run, own = batches(whole), batches(few)
     assert seen == [*run[:4], *own[:2], *run[4:14], *own[2:7]][step:]
+
+
+def alternating(folder: Path, model: Path, **options: Any) -> tuple[list[Any], list[Any]]:
+    """Trains in turn on the run's examples, which are others in every epoch, and on the same ones collated anew; gives
+    the batches seen and what the examples were told.
+    """
+    config = TrainingConfig(max_steps=14, batch_size=8, eval_steps=30, precision="fp32", **options)
+    toy = Toy()
+    run = TrainingRun("fit", str(model), str(folder / "out"), toy, {}, config, new_head=True)
+    network, seen = run.load_model(), []
+    same = replace(run.data)
+    phases = [Watched(network, steps, data, seen) for steps, data in ((5, None), (2, same), (3, None), (4, same))]
+    run.loop().run(phases, network.parameters)
+    return seen, toy.made[0].told
+
+
+def turning(epochs: int) -> list[list[list[int]]]:
+    """Batches of 8 of the examples as they are in each epoch, in the order of the sampler alone."""
+    examples = Turning(0)
+    sampler = SimilarLengthBatches([len(example["input_ids"]) for example in examples], 8, 1, 42)
+    found = []
+    for epoch in range(epochs):
+        sampler.epoch = examples.epoch = epoch
+        found += [[examples[at]["input_ids"] for at in batch] for batch in sampler]
+    return found
+
+
+def test_examples_that_two_phases_share_are_those_of_the_epoch_that_each_is_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a run that is not stopped, and in runs that are taken up in each of the phases."""
+    model = save_tiny(tmp_path / "model", head=False, layers=1)
+    expected = turning(3)
+    expected = [*expected[:5], *expected[:2], *expected[5:8], *expected[2:6]]
+    whole, told = alternating(tmp_path / "whole", model)
+    assert whole == expected
+    assert told == [0, 1, 0, 1, 2, 0, 1], "at the beginning of each epoch, and where a phase goes on in one"
+    original = loop._Run._step
+    for step in (4, 6, 9, 12):
+
+        def spied(self: Any, phase: Any, step: int = step) -> None:
+            if self.position.step == step:
+                raise Stopped
+            original(self, phase)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(loop._Run, "_step", spied)
+            with pytest.raises(Stopped):
+                alternating(tmp_path / str(step), model, checkpoint_steps=step)
+        again, _ = alternating(tmp_path / str(step), model, checkpoint_steps=step, resume=True)
+        assert again == expected[step:], f"taken up after step {step}"
 
 
 def test_data_of_a_phase_without_a_label_that_counts_is_refused(tmp_path: Path, reviews: dict[str, Any]) -> None:

@@ -41,31 +41,38 @@ class BatchStream:
 
     def start_at(self, epoch: int, taken: int) -> None:
         """Go on after `taken` batches of `epoch`, without reading them."""
-        self.epoch, self.taken = epoch, taken
-        self._batches = self._one_epoch(taken)
+        self.epoch, self.taken, self._batches = epoch, taken, None
+
+    def tell_epoch(self) -> None:
+        """Tell the examples again what epoch this is, if it has begun: another stream of the same ones was read."""
+        if self._batches is not None:
+            self._tell_epoch()
 
     def take(self, count: int) -> list[Batch]:
         """The next batches."""
         return [self._take() for _ in range(count)]
 
     def _take(self) -> Batch:
-        if self._batches is None:
-            self.start_at(0, 0)
-        assert self._batches is not None
-        batch = next(self._batches, None)
+        batch = next(self._begun(), None)
         while batch is None:
-            self._next_epoch()
-            batch = next(self._batches, None)
+            self.start_at(self.epoch + 1, 0)
+            batch = next(self._begun(), None)
         self.taken += 1
         return batch
 
-    def _next_epoch(self) -> None:
-        self.start_at(self.epoch + 1, 0)
+    def _begun(self) -> Iterator[Batch]:
+        """What is left of the present epoch, which begins when its first batch is asked for."""
+        if self._batches is None:
+            self._batches = self._one_epoch(self.taken)
+        return self._batches
+
+    def _tell_epoch(self) -> None:
+        if hasattr(self._examples, "set_epoch"):
+            self._examples.set_epoch(self.epoch)
 
     def _one_epoch(self, skip: int) -> Iterator[Batch]:
         self._sampler.epoch = self.epoch
-        if hasattr(self._examples, "set_epoch"):
-            self._examples.set_epoch(self.epoch)
+        self._tell_epoch()
         if skip == len(self):  # the next epoch begins when its first batch is asked for, as in a run that went on
             return iter(())
         loader: Any = skip_first_batches(self._loader, skip) if skip else self._loader

@@ -43,10 +43,15 @@ class Streams:
                 made[id(chosen)] = BatchStream(chosen, config, accelerator)
             self._by_phase.append(made[id(chosen)])
         self._all = list(dict.fromkeys(self._by_phase))
+        self._present: BatchStream | None = None
 
     def of(self, number: int) -> BatchStream:
-        """That of the phase of that number, from 0."""
-        return self._by_phase[number]
+        """That of the phase of that number, from 0; examples that others share with it are told its epoch."""
+        stream = self._by_phase[number]
+        if stream is not self._present:
+            stream.tell_epoch()
+            self._present = stream
+        return stream
 
     def positions(self) -> list[dict[str, int]]:
         """Where each one stands, for a checkpoint."""
