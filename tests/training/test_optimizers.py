@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from accelerate import Accelerator
 
+from tests.tiny import save_tiny
+from tests.toy_task import Toy
 from theseus_plugin.training.config import TrainingConfig
 from theseus_plugin.training.moments import Moments
 from theseus_plugin.training.optimizers import Optimizers
 from theseus_plugin.training.phase import Phase
+from theseus_plugin.training.run import TrainingRun
 
 
 class Own(Phase):
@@ -42,6 +46,12 @@ def optimizers(weights: list[torch.nn.Parameter]) -> Optimizers:
     return Optimizers(Accelerator(cpu=True), TrainingConfig(warmup_share=0.0), phases, lambda: weights[:1])
 
 
+def taking_over(optimizers: Optimizers, number: int) -> Any:
+    stepper = optimizers.stepper(number)
+    optimizers.take_over(number, carrying=True)
+    return stepper
+
+
 def held(stepper: Any) -> list[Any]:
     return [parameter for group in stepper.optimizer.param_groups for parameter in group["params"]]
 
@@ -60,16 +70,16 @@ def made(stepper: Any, weight: torch.nn.Parameter, steps: int) -> list[float]:
 def test_one_begins_with_each_phase_that_has_parameters_and_serves_until_the_next(
     optimizers: Optimizers, weights: list[torch.nn.Parameter]
 ) -> None:
-    first = optimizers.stepper(0, carrying=True)
+    first = taking_over(optimizers, 0)
     assert [id(one) for one in held(first)] == [id(weights[0])]
     assert made(first, weights[0], 2) == pytest.approx([5e-5, 2.5e-5])
-    second = optimizers.stepper(1, carrying=True)
+    second = taking_over(optimizers, 1)
     assert [id(one) for one in held(second)] == [id(weights[1])]
     assert float(Moments(second.optimizer)[weights[1]]["step"]) == 2
     assert made(second, weights[1], 3) == pytest.approx([5e-5 * left / 3 for left in (3, 2, 1)])
-    assert optimizers.stepper(2, carrying=True) is second
+    assert taking_over(optimizers, 2) is second
     assert made(second, weights[1], 4) == pytest.approx([5e-5 * left / 4 for left in (4, 3, 2, 1)])
-    last = optimizers.stepper(3, carrying=True)
+    last = taking_over(optimizers, 3)
     assert float(Moments(last.optimizer)[weights[2]]["step"]) == 9, "carried through a phase without steps"
     assert not first.optimizer.state and not second.optimizer.state, "nothing is kept of what is no longer used"
 
@@ -77,6 +87,32 @@ def test_one_begins_with_each_phase_that_has_parameters_and_serves_until_the_nex
 def test_nothing_is_carried_where_a_checkpoint_is_loaded_next(
     optimizers: Optimizers, weights: list[torch.nn.Parameter]
 ) -> None:
-    optimizers.stepper(0, carrying=False)
-    second = optimizers.stepper(1, carrying=False)
+    optimizers.stepper(0)
+    second = optimizers.stepper(1)
+    optimizers.take_over(1, carrying=False)
     assert Moments(second.optimizer)[weights[1]] == {}
+
+
+class Thawing(Phase):
+    """Trains what begins so."""
+
+    def __init__(self, model: Any, steps: int, beginning: str) -> None:
+        super().__init__(f"all of {beginning!r}", model, steps)
+        self.beginning = beginning
+
+    def start(self) -> None:
+        for name, parameter in self.model.named_parameters():
+            parameter.requires_grad_(name.startswith(self.beginning))
+
+
+def test_an_optimizer_has_been_given_its_parameters_before_a_phase_freezes_any(tmp_path: Path) -> None:
+    """As in a resumed run, which asks for those of phases that are done, and does not start these."""
+    model = save_tiny(tmp_path / "model", head=False, layers=1)
+    config = TrainingConfig(max_steps=4, batch_size=8, eval_steps=4, precision="fp32")
+    run = TrainingRun("fit", str(model), str(tmp_path / "out"), Toy(), {}, config, new_head=True)
+    network = run.load_model()
+    before = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
+    phases = [Thawing(network, 2, "classifier"), Thawing(network, 2, "")]
+    run.loop().run(phases, lambda: [one for one in network.parameters() if one.requires_grad])
+    moved = {name for name, parameter in network.named_parameters() if not torch.equal(parameter, before[name])}
+    assert moved == before.keys()

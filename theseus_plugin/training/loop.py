@@ -163,7 +163,7 @@ class _Run:
             for phase, state in zip(self.phases, more["phases"], strict=True):
                 phase.restore(state)
         for done, phase in enumerate(self.phases[:number]):
-            self.optimizers.stepper(done, carrying=False)
+            self.optimizers.stepper(done)
             with trainable_settings(phase.model):
                 phase.finish(partial(self._metrics, phase))
         self._start(number, carrying=False)
@@ -182,9 +182,10 @@ class _Run:
 
     def _start(self, number: int, carrying: bool) -> None:
         phase = self.phases[number]
+        self.stepper = self.optimizers.stepper(number)
         with trainable_settings(phase.model):
             phase.start()
-        self.stepper = self.optimizers.stepper(number, carrying)
+        self.optimizers.take_over(number, carrying)
         self.started = number
 
     def _begin(self, number: int) -> None:

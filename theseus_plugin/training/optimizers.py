@@ -40,25 +40,34 @@ class Optimizers:
         self._phases = phases
         self._parameters = parameters
         self._present: Stepper | None = None
+        self._past: Stepper | None = None
 
-    def stepper(self, number: int, carrying: bool) -> Stepper:
-        """For the phase of that number, those before having been asked for.
-
-        Args:
-            number: of the phase, from 0.
-            carrying: whether what the phase carries over is carried; not where a checkpoint is loaded next.
+    def stepper(self, number: int) -> Stepper:
+        """For the phase of that number, from 0, those before having been asked for. It has not started yet: a resumed
+        run asks for those of phases that are done, and does not start these.
         """
         phase, before = self._phases[number], self._present
         own = phase.parameters()
         if own is None and before is not None:
             return before
         served = [phase, *takewhile(lambda one: one.parameters() is None, self._phases[number + 1 :])]
-        self._present = self._build(self._parameters() if own is None else own, [one.steps for one in served])
-        if before is not None:
-            if carrying:
-                phase.carry(Moments(before.optimizer), Moments(self._present.optimizer))
-            before.optimizer.state.clear()  # Accelerate keeps hold of every optimizer that it has prepared
-        return self._present
+        built = self._build(self._parameters() if own is None else own, [one.steps for one in served])
+        self._past, self._present = before, built
+        return built
+
+    def take_over(self, number: int, carrying: bool) -> None:
+        """Let go of the optimizer before that of a phase, if it has one of its own, once the phase has started.
+
+        Args:
+            number: of the phase, which was asked for last.
+            carrying: whether what the phase carries over is carried; not where a checkpoint is loaded next.
+        """
+        if self._past is None or self._present is None:
+            return
+        if carrying:
+            self._phases[number].carry(Moments(self._past.optimizer), Moments(self._present.optimizer))
+        self._past.optimizer.state.clear()  # Accelerate keeps hold of every optimizer that it has prepared
+        self._past = None
 
     def _build(self, parameters: Iterable[nn.Parameter], steps: Sequence[int]) -> Stepper:
         optimizer: Any = build_optimizer(parameters, self._config)

@@ -58,7 +58,7 @@ class Phase:
 
         A new optimizer begins with each phase that gives parameters here and serves until the next such phase, with a
         learning rate that starts anew. The first one has what `Loop.run` was given where its phase gives none. Asked
-        once blocks are split, and several times: the same ones in the same order each time.
+        once blocks are split, before `start`, and several times: the same ones in the same order each time.
         """
         return None
 
