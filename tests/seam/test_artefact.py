@@ -166,6 +166,17 @@ def test_a_lower_precision_passes_the_gate_as_of_a_stock_checkpoint(made: Result
     assert record["precision"] == resolve(str(tmp_path / "onnx")).precision == "int8-dynamic"
 
 
+def test_a_precision_that_the_graph_of_a_method_cannot_have_is_one_line_about_its_folder(
+    made: Result, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match="cannot be put in fp16") as refused:
+        export(made["output"], str(tmp_path / "half"), precision="fp16")
+    assert str(refused.value).startswith(f"{made['output']}: the graph of the method 'byte-weights' cannot")
+    assert ".partial" not in str(refused.value)
+    assert str(refused.value).endswith(": leave --precision out")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_method_may_write_the_whole_graph(made: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def write(module: Any, batch: Any, file: Path, opset: int) -> None:
         assert (module.config.model_type, list(batch), opset) == ("bert", ["input_ids", "attention_mask"], 18)

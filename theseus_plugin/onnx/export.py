@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -84,7 +85,8 @@ def export(checkpoint: str, output: str, task: Task, config: ExportConfig | None
             stages.insist(stage.name, stage.change)
         rewrite(name_nodes)(stages.file, stages.file)
         if config.precision != "fp32":
-            lower_precision(stages, checkpoint, task, data, config)
+            with _told_of(checkpoint, own, config):
+                lower_precision(stages, checkpoint, task, data, config)
         record = {
             "task": as_recipe(task),
             "source": {"checkpoint": checkpoint, "sha256": sha256(*weights)},
@@ -132,6 +134,25 @@ def _convert(stages: Stages, model: Any, batch: Batch, opset: int) -> str:
         f"{type(model).__name__} cannot be exported to ONNX, its graph fails for other lengths "
         f"({reason(first)[:_QUOTED]}): choose a model of another architecture"
     ) from first
+
+
+@contextmanager
+def _told_of(checkpoint: str, own: OwnFormat | None, config: ExportConfig) -> Iterator[None]:
+    """What ONNX Runtime says of a graph that a method has changed becomes a line about the method's folder.
+
+    Raises:
+        UserError: it cannot be put in the precision.
+    """
+    try:
+        yield
+    except UserError as error:
+        if own is None or error.__cause__ is None:
+            raise
+        said = reason(error).rpartition(" failed:")[2]  # before it stands a file that nobody will find
+        raise UserError(
+            f"{checkpoint}: the graph of the method {own.method!r} cannot be put in {config.precision}"
+            f" ({said[:_QUOTED]}): leave --precision out"
+        ) from error
 
 
 def _of_the_method(config: ExportConfig, plan: GraphPlan) -> ExportConfig:
