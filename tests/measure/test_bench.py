@@ -3,7 +3,7 @@ import json
 import pytest
 
 from tests.measure.scripted import Examples, save_onnx
-from tests.report.test_report import page
+from tests.report.test_page import page
 from tests.support_models import Sentences
 from theseus_plugin import api
 from theseus_plugin.contract import Evaluator
