@@ -100,13 +100,17 @@ def test_the_page_can_be_run(
     (tmp_path / "predecessor").symlink_to(predecessor)
     for split in ("train", "validation"):
         (tmp_path / f"{split}.csv").symlink_to(reviews[split])
-    last = "print([Sudden(Sudden.Config()).rate_at(step, 4) for step in range(4)], Mistake.mendable)"
+    last = """
+rates = [Sudden(Sudden.Config()).rate_at(step, 4) for step in range(4)]
+record = Longer(Longer.Config(training={"max_steps": 4})).compress("predecessor", "longer", task)
+print(rates, Mistake.mendable, record["kind"], record["training"]["phases"][0]["steps"])
+"""
     (tmp_path / "page.py").write_text("\n".join([*snippets("python"), last]))
     process = environment.run("python", "page.py", folder=tmp_path)
     assert process.returncode == 0, process.stderr
     *said, last = process.stdout.splitlines()
     assert f"theseus of theseus-plugin {version('theseus-plugin')}" in said
-    assert last == "[0.5, 0.5, 1.0, 1.0] True"
+    assert last == "[0.5, 0.5, 1.0, 1.0] True longer 4"
     assert json.loads((tmp_path / "successor" / "config.json").read_text())["num_hidden_layers"] == 3
 
 
