@@ -20,7 +20,8 @@ from typing import Any
 
 import pytest
 
-from tests.commands import COMMAND, Run
+from tests import warm
+from tests.commands import Run
 from tests.stock_process import StockProcess
 from tests.tiny import save_tiny
 
@@ -91,14 +92,12 @@ def recipe(tmp_path: Path, predecessor: Path, reviews: dict[str, Any]) -> dict[s
 
 @pytest.fixture
 def run(tmp_path: Path, recipe: dict[str, Any]) -> Run:
-    """`theseus-plugin COMMAND recipe.yaml`, the recipe being the fixture's as the test has changed it."""
+    """`theseus-plugin COMMAND recipe.yaml` in a process, the recipe being the fixture's as the test has changed it."""
 
     def run(command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         path = tmp_path / "recipe.yaml"
         path.write_text(json.dumps(recipe))
-        return subprocess.run(
-            [COMMAND, command, str(path), *arguments], capture_output=True, text=True, timeout=300, check=False
-        )
+        return warm.command(command, str(path), *arguments)
 
     return run
 

@@ -198,7 +198,9 @@ def test_many_models_in_the_terminal_go_without_intervals_of_ratios():
 
 def test_bench_merges_by_evaluator_and_is_json(models, tmp_path):
     names = [str(models / "bert-onnx"), str(models / "small")]
-    quick = LatencyConfig(shapes=("1x8",), rounds=1, runs=1, max_runs=1, min_seconds=0, min_count=1, warmup_seconds=0)
+    quick = LatencyConfig(
+        shapes=("1x8",), rounds=1, runs=1, max_runs=1, min_seconds=0, min_count=1, warmup_seconds=0, task_examples=0
+    )
     evaluators = [Accuracy(AccuracyConfig()), Latency(quick), Size(SizeConfig())]
     result = json.loads(json.dumps(bench(names, Sentences(), evaluators), allow_nan=False))
     expected = [(names[0], "onnxruntime", "fp32"), (names[1], "torch-eager", "fp32")]
