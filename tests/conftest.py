@@ -56,6 +56,14 @@ def stock_process() -> Iterator[StockProcess]:
         yield process
 
 
+@pytest.fixture
+def warm_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measuring processes that have imported everything when they start."""
+    from tests.warm_children import InTheirPlace
+
+    monkeypatch.setattr("theseus_plugin.measure.child.subprocess", InTheirPlace)
+
+
 @pytest.fixture(scope="session")
 def reviews(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The `task` section of a recipe on toy files: 90 examples to train on, 29 to validate."""

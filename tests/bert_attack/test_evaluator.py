@@ -18,6 +18,8 @@ from theseus_plugin import UserError, attack, bench, export, fit, load_recipe
 from theseus_plugin.bert_attack.target import load_texts
 from theseus_plugin.measure.models import resolve
 
+pytestmark = pytest.mark.usefixtures("warm_children")
+
 TASK = {"name": "text-classification", "text": "text", "max_length": 32}
 
 
