@@ -14,6 +14,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from tests.environments import ROOT, LayeredEnvironment
+from tests.stock_process import StockProcess
 from theseus_plugin import compress, registry
 from theseus_plugin.contract import Result, TaskData
 
@@ -22,8 +23,10 @@ PAGE = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
-def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> LayeredEnvironment:
-    return LayeredEnvironment(tmp_path_factory.mktemp("toolkit"), wheel)
+def environment(
+    wheel: Path, stock_process: StockProcess, tmp_path_factory: pytest.TempPathFactory
+) -> LayeredEnvironment:
+    return LayeredEnvironment(tmp_path_factory.mktemp("toolkit"), wheel, stock=stock_process)
 
 
 def snippets(language: str) -> list[str]:
@@ -100,7 +103,7 @@ def test_the_page_can_be_run(
         (tmp_path / f"{split}.csv").symlink_to(reviews[split])
     last = "print([Sudden(Sudden.Config()).rate_at(step, 4) for step in range(4)], Mistake.mendable)"
     (tmp_path / "page.py").write_text("\n".join([*snippets("python"), last]))
-    process = environment.run("python", "page.py", folder=tmp_path)
+    process = environment.run_warm("python", "page.py", folder=tmp_path)
     assert process.returncode == 0, process.stderr
     *said, last = process.stdout.splitlines()
     assert f"theseus of theseus-plugin {version('theseus-plugin')}" in said
