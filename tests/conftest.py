@@ -10,6 +10,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import copy
 import csv
+import gc
 import json
 import random
 import subprocess
@@ -24,6 +25,12 @@ from tests import warm
 from tests.commands import Run
 from tests.stock_process import StockProcess
 from tests.tiny import save_tiny
+
+
+def pytest_collection_finish() -> None:
+    """Spare collections of garbage what has been imported: going through that takes as long as a short training."""
+    gc.collect()
+    gc.freeze()
 
 
 def write_reviews(path: Path, count: int, seed: int) -> Path:

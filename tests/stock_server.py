@@ -24,6 +24,8 @@ PRELOADED = (
     "transformers.models.auto.modeling_auto",
     "transformers.models.auto.tokenization_auto",
     "transformers.models.bert.modeling_bert",
+    "transformers.models.distilbert.modeling_distilbert",
+    "transformers.models.t5.modeling_t5",
 )
 
 
@@ -82,6 +84,8 @@ def read(folder: str, auto_class: str, batch: str) -> None:
     assert not any(name.startswith("theseus_plugin") for name in sys.modules)
     answer = [logits, sum(p.numel() for p in model.parameters())]
     sys.stdout.write(json.dumps(answer))
+    sys.stdout.flush()
+    os._exit(0)  # to take all modules down takes longer than to read a checkpoint
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ def told(process: warm.Ended) -> list[str]:
     return [line for line in process.stderr.splitlines() if line.startswith("error: ")]
 
 
+@pytest.mark.chain
 def test_a_mistake_is_one_line_from_one_process(recipe: dict[str, Any], tmp_path: Path) -> None:
     recipe["method"]["sucessor_phase"] = "all"
     path = tmp_path / "recipe.yaml"
@@ -85,6 +86,7 @@ def long(recipe: dict[str, Any], tmp_path: Path) -> list[str]:
     return ["compress", str(tmp_path / "recipe.json")]
 
 
+@pytest.mark.chain
 def test_a_rank_that_dies_ends_the_run_with_a_message(recipe: dict[str, Any], long: list[str], tmp_path: Path) -> None:
     """The launcher ends what is left at the same time."""
     code = f"from {__name__} import command_of_one_that_dies as command\ncommand({long!r}, 0, 12, 'SIGKILL')\n"
