@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import csv
-import gc
 import json
 import os
 import runpy
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +41,6 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "trainer.py"
 STILL = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 SCHEDULE = {"name": "linear", "base_rate": 0.3, "slope": 0.1}  # 1 from step 7 on
 STEPS, REPLACING = 10, 7
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick_collections() -> Iterator[None]:
-    """Trainer collects garbage whenever it starts; going through all imported modules takes as long as the training."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture(scope="module")
