@@ -19,7 +19,7 @@ import numpy as np
 from theseus_plugin.cores import usable_cores
 from theseus_plugin.files import read_json, write_json
 from theseus_plugin.measure.statistics import ratio, summary
-from theseus_plugin.measure.timing import repeat
+from theseus_plugin.measure.worker import repeat
 from theseus_plugin.provenance import environment
 
 RESULT = Path(__file__).parent / "results" / "operators.json"

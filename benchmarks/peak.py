@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from theseus_plugin.measure.statistics import interval
-from theseus_plugin.measure.timing import repeat
+from theseus_plugin.measure.worker import repeat
 from theseus_plugin.onnx.session import Session
 
 PRODUCTS = ((2048, 2048, 2048), (1024, 1024, 1024), (2048, 384, 1536), (2048, 1536, 384))

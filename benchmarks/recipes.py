@@ -16,10 +16,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from theseus_plugin.metric_scale import scale
+
 from benchmarks.recording import write_record
 from theseus_plugin import api, load_recipe
 from theseus_plugin.files import read_json
-from theseus_plugin.scale import scale
 
 RESULTS = Path(__file__).parent / "results" / "recipes"
 KEPT = 0.984

@@ -18,16 +18,16 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from theseus_plugin.methods.replacing.assembly import assemble, cast_frozen
+from theseus_plugin.methods.replacing.phases import ReplacingPhase
 
 from benchmarks import authors
 from theseus_plugin import api
 from theseus_plugin.checkpoint import load_model
 from theseus_plugin.files import write_json
-from theseus_plugin.measure import resident
+from theseus_plugin.measure import process_memory
 from theseus_plugin.recipe import load_recipe
-from theseus_plugin.replacing.assembly import assemble, cast_frozen
-from theseus_plugin.replacing.phases import ReplacingPhase
-from theseus_plugin.training import batching
+from theseus_plugin.training import batches
 from theseus_plugin.training.batches import Batch, BatchStream
 from theseus_plugin.training.optimisation import build_optimizer
 from theseus_plugin.training.precision import product_seconds, resolve_precision
@@ -67,7 +67,7 @@ def run(contender: str, home: Path, steps: int) -> dict[str, Any]:
     if kind == "memory":
         return _memory(home, how, steps)
     if kind == "authors" or how == "longest":
-        batching._POOL = 1  # sorting within a batch changes nothing: random batches
+        batches._POOL = 1  # sorting within a batch changes nothing: random batches
     recipe = _recipe(home, steps, "auto" if how in ("", "two") else "fp32", processes=2 if how == "two" else 1)
     if kind == "ours":
         return _ours(recipe, steps)
@@ -175,8 +175,8 @@ def _authors(recipe: dict[str, Any], steps: int, padded: bool) -> dict[str, Any]
 
 def _parts(recipe: dict[str, Any], steps: int) -> Any:
     """Options, batches, model and draws as `compress` would have them."""
-    from theseus_plugin.replacing.schedules import rate
-    from theseus_plugin.replacing.switch import draw
+    from theseus_plugin.methods.replacing.schedules import rate
+    from theseus_plugin.methods.replacing.switch import draw
 
     loaded = load_recipe(recipe)
     task, config = loaded.create_task(), loaded.create_method().config
@@ -253,8 +253,8 @@ def _memory(home: Path, what: str, steps: int) -> dict[str, Any]:
     load = TrainingRun.load_model
 
     def noted(self: TrainingRun) -> Any:
-        resident.forget_peak()
-        before.append(resident.now() or 0)
+        process_memory.forget_peak()
+        before.append(process_memory.now() or 0)
         return load(self)
 
     TrainingRun.load_model = noted  # type: ignore[method-assign]
@@ -264,7 +264,7 @@ def _memory(home: Path, what: str, steps: int) -> dict[str, Any]:
                  "fit": training})  # fmt: skip
     else:
         api.compress(recipe)
-    return {"bytes": (resident.peak() or 0) - before[0], "steps": steps}
+    return {"bytes": (process_memory.peak() or 0) - before[0], "steps": steps}
 
 
 if __name__ == "__main__":

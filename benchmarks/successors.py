@@ -18,16 +18,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from theseus_plugin.report.markdown import markdown
+from theseus_plugin.report.record import tokens
+from theseus_plugin.report.summary import write_report
+
 from benchmarks import peers
 from benchmarks.peak import products, share_of_peak
 from benchmarks.recording import write_record
 from benchmarks.targets import falls_short, figures
 from theseus_plugin import api, load_recipe
 from theseus_plugin.files import read_json
-from theseus_plugin.measure.figures import tokens
-from theseus_plugin.measure.markdown import markdown
 from theseus_plugin.measure.models import resolve
-from theseus_plugin.measure.report import write_report
 from theseus_plugin.provenance import environment
 
 RESULTS = Path(__file__).parent / "results" / "successors"

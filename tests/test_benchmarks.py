@@ -109,14 +109,14 @@ def test_products_of_an_encoder(first_token):
 def test_necessary_operations_are_those_that_torch_counts(draw: tuple[bool, ...]) -> None:
     """Forward and backward of a real path, without padding; the head's own few are taken off."""
     import torch
+    from theseus_plugin.methods.replacing.assembly import assemble
+    from theseus_plugin.methods.replacing.config import TheseusConfig
+    from theseus_plugin.methods.replacing.phases import ReplacingPhase
     from torch.utils.flop_counter import FlopCounterMode
     from transformers import AutoModelForSequenceClassification
 
     from benchmarks.steps import necessary
     from tests.tiny import tiny_config
-    from theseus_plugin.replacing.assembly import assemble
-    from theseus_plugin.replacing.config import TheseusConfig
-    from theseus_plugin.replacing.phases import ReplacingPhase
 
     config = TheseusConfig.model_validate({"successor_blocks": 3})
     model = AutoModelForSequenceClassification.from_config(tiny_config("bert"), attn_implementation="eager")

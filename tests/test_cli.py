@@ -47,7 +47,7 @@ def test_looking_around_imports_nothing_heavy(arguments: tuple[str, ...]) -> Non
         "datasets",
         "onnxruntime",
         "numpy",
-        "theseus_plugin.replacing.method",
+        "theseus_plugin.methods.replacing.method",
     }
 
 

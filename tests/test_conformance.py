@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load_file
+from theseus_plugin.training.resuming.snapshot import put_weights
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from tests.stock_process import StockProcess
@@ -18,7 +19,6 @@ from theseus_plugin import compress, export
 from theseus_plugin.errors import UserError
 from theseus_plugin.surgery.stack import find_stacks
 from theseus_plugin.training.run import TrainingRun
-from theseus_plugin.training.state import put_weights
 
 METHODS: dict[str, dict[str, Any]] = {
     "theseus": {"successor_blocks": 3},

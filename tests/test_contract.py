@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 from safetensors.numpy import load_file
+from theseus_plugin.plugins import registry
 
 from tests.environments import ROOT, LayeredEnvironment
 from tests.stock_process import StockProcess
-from theseus_plugin import compress, registry
+from theseus_plugin import compress
 from theseus_plugin.contract import Result, TaskData
 
 TOOLKIT = ROOT / "examples" / "toolkit.py"

@@ -112,14 +112,14 @@ def test_cells() -> None:
 
 @pytest.mark.parametrize("variant", [*grid.METHODS, *grid.ABLATIONS, *grid.BEYOND])
 def test_every_variant_is_a_method_with_options_that_it_takes(variant: str) -> None:
-    from theseus_plugin.registry import create
+    from theseus_plugin.plugins.registry import create
 
     section = Cell("main", "MRPC", 3, variant, 1e-4, 1).method
     create("method", section.pop("name"), section, where="method")
 
 
 def test_an_ablation_differs_from_the_default_in_one_option() -> None:
-    from theseus_plugin.registry import create
+    from theseus_plugin.plugins.registry import create
 
     def options(section: dict[str, Any]) -> Any:
         given = {key: value for key, value in section.items() if key != "name"}

@@ -11,7 +11,7 @@ import pytest
 
 from theseus_plugin import api, export
 from theseus_plugin.errors import UserError
-from theseus_plugin.onnx import metadata
+from theseus_plugin.onnx import model_files
 from theseus_plugin.records import trained_by
 
 FOREIGN = ["{}", "[]", "null", "{", "", "[" * 100_000, '{"recipe": "mine.yaml"}', '{"recipe": {"task": {"name": 5}}}']
@@ -57,5 +57,5 @@ def test_a_checkpoint_with_a_foreign_record_is_exported(
     shutil.copytree(predecessor, checkpoint)
     (checkpoint / "result.json").write_text('{"recipe": null}')
     record = export(str(checkpoint), str(tmp_path / "onnx"), {"task": reviews})
-    stamped = metadata.read(tmp_path / "onnx" / "model.onnx")
+    stamped = model_files.read(tmp_path / "onnx" / "model.onnx")
     assert json.loads(stamped["recipe"]) == {"task": record["task"]}

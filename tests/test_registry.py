@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from theseus_plugin.plugins import registry
 
-from theseus_plugin import registry
 from theseus_plugin.errors import UserError
 
 GOOD = """

@@ -15,13 +15,14 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.version import Version
+from theseus_plugin.plugins import registry
+from theseus_plugin.plugins.skeleton import PLUGINS, TEMPLATE, write_skeleton
 
 from tests.conftest import write_reviews
 from tests.environments import ROOT, LayeredEnvironment
 from tests.stock_process import StockProcess
 from tests.tiny import save_tiny
-from theseus_plugin import UserError, registry
-from theseus_plugin.skeleton import PLUGINS, TEMPLATE, write_skeleton
+from theseus_plugin import UserError
 
 NAMES: dict[registry.Kind, str] = {
     "method": "my-method",

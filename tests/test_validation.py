@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from theseus_plugin.options.validation import Options, flattened, validate
+from theseus_plugin.plugins import registry
+from theseus_plugin.plugins.schemas import options
 
-from theseus_plugin import registry
 from theseus_plugin.errors import UserError
 from theseus_plugin.onnx.config import ExportConfig
 from theseus_plugin.recipe import Recipe
-from theseus_plugin.schemas import options
-from theseus_plugin.validation import Options, flattened, validate
 
 MODELS = {
     f"{kind} {name}": registry.load(kind, name).Config for kind in registry.GROUPS for name in registry.names(kind)

@@ -18,6 +18,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from theseus_plugin.bert_attack.report import FIGURES, cell
+
 from benchmarks.attack import augmentation, speed
 from benchmarks.attack.models import TASKS_ATTACKED, AttackedTask, attacked, masked_lm, perplexity
 from benchmarks.glue.page import markdown
@@ -25,7 +27,6 @@ from benchmarks.glue.tasks import MODEL
 from benchmarks.recording import write_record
 from benchmarks.targets import Figure
 from theseus_plugin import api
-from theseus_plugin.bert_attack.shown import FIGURES, cell
 from theseus_plugin.files import read_json
 from theseus_plugin.recipe import load_recipe
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from theseus_plugin.finite import finite_rows
+from theseus_plugin.predict import predict
 
 from benchmarks.glue.grid import Cell, keeps_model, source_of
 from benchmarks.glue.runner import folder_of
@@ -21,8 +23,6 @@ from theseus_plugin.checkpoint import load_model, load_tokenizer
 from theseus_plugin.contract import Task
 from theseus_plugin.files import complete_folder, read_json
 from theseus_plugin.measure.runtimes import Batch, TorchModel
-from theseus_plugin.onnx.finite import finite_rows
-from theseus_plugin.onnx.predict import predict
 from theseus_plugin.surgery.plan import plan_stacks
 from theseus_plugin.surgery.shape import Shape
 from theseus_plugin.surgery.successor import build_successor

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from theseus_plugin.report.markdown import markdown
+
 from benchmarks.glue.grid import HALF, THIRD, Cell
 from benchmarks.glue.runner import bench_file, folder_of, run_models
 from benchmarks.glue.scores import chosen_rate
@@ -11,7 +13,6 @@ from benchmarks.glue.tasks import HOME, TASKS
 from benchmarks.recording import write_record
 from theseus_plugin import api
 from theseus_plugin.files import read_json
-from theseus_plugin.measure.markdown import markdown
 
 TASK = "MRPC"
 """Whose models are measured: successors of one depth differ in nothing but their weights, whatever made them."""

@@ -7,14 +7,14 @@ from time import perf_counter
 from typing import Any
 
 import networkx as nx
+from theseus_plugin.relations.finder import Finder
+from theseus_plugin.relations.graph import Graph, Triple, read_triples
+from theseus_plugin.relations.paths import LONGEST
+from theseus_plugin.relations.queries import Query, read_queries
 
 from benchmarks.relations.runs import DATA
 from benchmarks.targets import Figure
 from theseus_plugin.provenance import environment
-from theseus_plugin.ranking.finder import Finder
-from theseus_plugin.ranking.queries import Query, read_queries
-from theseus_plugin.tasks.relations.graph import Graph, Triple, read_triples
-from theseus_plugin.tasks.relations.paths import LONGEST
 
 FOLDER = DATA / "fb237"
 QUERIES = 500

@@ -18,6 +18,7 @@ import pytest
 import torch
 import transformers
 from safetensors.numpy import load_file, save_file
+from theseus_plugin.methods.replacing.switch import Switch, draw
 from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
@@ -34,7 +35,6 @@ from tests.stock_process import StockProcess
 from tests.tiny import save_decoder, save_tiny
 from theseus_plugin import UserError, compress
 from theseus_plugin.hosts.trainer import TheseusCallback
-from theseus_plugin.replacing.switch import Switch, draw
 from theseus_plugin.training.batches import BatchStream
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "trainer.py"

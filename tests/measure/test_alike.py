@@ -135,10 +135,11 @@ def test_no_difference_is_said_of_unlike_examples(tmp_path):
 
 
 def test_nothing_is_concluded_from_unlike_examples():
-    from tests.measure.records import two
-    from theseus_plugin.measure.findings import findings
-    from theseus_plugin.measure.notes import warnings
-    from theseus_plugin.measure.recommend import recommendation
+    from theseus_plugin.report.findings import findings
+    from theseus_plugin.report.notes import warnings
+    from theseus_plugin.report.recommend import recommendation
+
+    from tests.report.records import two
 
     records = two()
     assert "Deploy" in recommendation(records)

@@ -1,14 +1,15 @@
 import json
 
 import pytest
+from theseus_plugin.measure.placement import Placed
+from theseus_plugin.options.validation import Options
+from theseus_plugin.plugins import registry
 
 from tests.measure.scripted import Examples, save_onnx
-from theseus_plugin import api, registry
+from theseus_plugin import api
 from theseus_plugin.contract import Evaluator
 from theseus_plugin.errors import UserError
 from theseus_plugin.measure.bench import kept_in
-from theseus_plugin.measure.devices import Placed
-from theseus_plugin.validation import Options
 
 
 def lines(file):

@@ -1,13 +1,13 @@
 import json
 
 import pytest
+from theseus_plugin.options.validation import validate
 
 from tests.measure.scripted import Examples, save_onnx
 from tests.support_models import Sentences, sentences
 from theseus_plugin.errors import UserError
 from theseus_plugin.measure import child
 from theseus_plugin.measure.latency import Latency, LatencyConfig
-from theseus_plugin.validation import validate
 
 QUICK = {
     "rounds": 2,
@@ -89,7 +89,7 @@ def test_no_more_processes_than_one_shape_needs(tmp_path, monkeypatch):
             alive.remove(self.name)
             super().__exit__(*error)
 
-    monkeypatch.setattr("theseus_plugin.measure.comparison.Child", Counting)
+    monkeypatch.setattr("theseus_plugin.measure.rounds.Child", Counting)
     names = [str(save_onnx(tmp_path / name)) for name in "ab"]
     Latency(LatencyConfig(**QUICK, shapes=("1x2", "2x1"), task_examples=0)).evaluate(names, Examples())
     # the first one twice, for it is the control as well

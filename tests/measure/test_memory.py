@@ -3,7 +3,7 @@ import pytest
 
 from tests.measure.scripted import Examples, save_onnx
 from theseus_plugin.errors import UserError
-from theseus_plugin.measure import resident
+from theseus_plugin.measure import process_memory
 from theseus_plugin.measure.memory import Memory, MemoryConfig
 from theseus_plugin.measure.worker import Worker
 
@@ -26,15 +26,15 @@ def test_a_model_of_thirty_megabytes_takes_as_much_more_than_a_small_one(tmp_pat
 
 
 def test_what_the_system_tells_is_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(resident, "PROCESS", tmp_path)
+    monkeypatch.setattr(process_memory, "PROCESS", tmp_path)
     (tmp_path / "status").write_text("Name:\tx\nVmHWM:\t    2048 kB\nVmRSS:\t    1024 kB\n")
-    resident.forget_peak()
+    process_memory.forget_peak()
     assert (tmp_path / "clear_refs").read_text() == "5"
-    assert (resident.now(), resident.peak()) == (MIB, 2 * MIB)
+    assert (process_memory.now(), process_memory.peak()) == (MIB, 2 * MIB)
 
 
 def test_a_system_that_does_not_tell(tmp_path, monkeypatch):
-    monkeypatch.setattr(resident, "PROCESS", tmp_path / "absent")
+    monkeypatch.setattr(process_memory, "PROCESS", tmp_path / "absent")
     worker = Worker(opener=lambda **_: type("M", (), {"run": lambda self, batch: np.zeros(1)})())
     worker.answer("prepare", {"runtime": "onnxruntime", "file": "", "auto_class": ""})
     assert worker.answer("memory", {"batch": {}}) == {"baseline": None, "loaded": None, "peak": None}

@@ -16,7 +16,7 @@ from numpy.testing import assert_allclose
 from tests.support_models import random_batch, random_model, stock_logits
 from theseus_plugin.errors import UserError
 from theseus_plugin.onnx import convert as converting
-from theseus_plugin.onnx import external, metadata
+from theseus_plugin.onnx import model_files
 from theseus_plugin.onnx.convert import convert
 from theseus_plugin.onnx.fusion import fuse
 
@@ -56,7 +56,7 @@ def test_a_large_model_has_its_weights_beside_it(exporter, model, large, tmp_pat
     data = tmp_path / "model.onnx.data"
     assert data.stat().st_size >= 0.9 * bytes_of_weights(model)
     assert file.stat().st_size < 0.5 * bytes_of_weights(model)
-    assert external.size(file) == file.stat().st_size + data.stat().st_size
+    assert model_files.size(file) == file.stat().st_size + data.stat().st_size
     assert converting.__file__.encode() not in file.read_bytes()  # nor any other path in a stack trace
     batch = random_batch(model, 3, 33)
     assert_allclose(run(file, batch), stock_logits(model, batch), atol=1e-5)
@@ -73,7 +73,7 @@ def test_fusion_and_renaming_keep_both_files_together(model, large, tmp_path):
     assert (nodes["Attention"], nodes["EmbedLayerNormalization"]) == (2, 1)
     assert (tmp_path / "fused.onnx.data").exists()
     weights = (tmp_path / "fused.onnx.data").read_bytes()
-    external.move(fused, plain)
+    model_files.move(fused, plain)
     assert {path.name for path in tmp_path.iterdir()} == {"model.onnx", "model.onnx.data"}
     assert (tmp_path / "model.onnx.data").read_bytes() == weights
     batch = random_batch(model, 5, 60)
@@ -84,10 +84,10 @@ def test_fusion_and_renaming_keep_both_files_together(model, large, tmp_path):
 def test_a_model_of_one_file_leaves_no_old_weights(model, tmp_path):
     convert(model, random_batch(model, 2, 14), tmp_path / "new.onnx", 17)
     (tmp_path / "model.onnx.data").write_text("old")
-    external.move(tmp_path / "new.onnx", tmp_path / "model.onnx")
+    model_files.move(tmp_path / "new.onnx", tmp_path / "model.onnx")
     assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
-    external.remove(tmp_path / "model.onnx")
-    external.remove(tmp_path / "model.onnx")
+    model_files.remove(tmp_path / "model.onnx")
+    model_files.remove(tmp_path / "model.onnx")
     assert not list(tmp_path.iterdir())
 
 
@@ -97,23 +97,23 @@ def test_many_files_become_one_where_they_fit(model, tmp_path):
     proto = onnx.load(tmp_path / "model.onnx")
     onnx.save(proto, tmp_path / "many/a.onnx", save_as_external_data=True, all_tensors_to_one_file=False)
     assert len(list((tmp_path / "many").iterdir())) > 10
-    external.gather(tmp_path / "many/a.onnx", tmp_path / "gathered.onnx", converting.LARGEST)
+    model_files.gather(tmp_path / "many/a.onnx", tmp_path / "gathered.onnx", converting.LARGEST)
     batch = random_batch(model, 3, 9)
-    assert not external.data_file(tmp_path / "gathered.onnx").exists()
+    assert not model_files.data_file(tmp_path / "gathered.onnx").exists()
     assert (run(tmp_path / "gathered.onnx", batch) == run(tmp_path / "model.onnx", batch)).all()
 
 
 def test_stamps_are_in_the_metadata_and_leave_the_rest_alone(model, large, tmp_path):
     file = tmp_path / "model.onnx"
     convert(model, random_batch(model, 2, 14), file, 17)
-    proto = external.load_graph(file)
+    proto = model_files.load_graph(file)
     proto.metadata_props.add(key="author", value="somebody")
     file.write_bytes(proto.SerializeToString())
-    assert metadata.read(file) == {}
-    weights = hashlib.sha256(external.data_file(file).read_bytes()).hexdigest()
-    metadata.stamp(file, {"source": "a", "old": "é"})
-    metadata.stamp(file, {"source": "b", "precision": "fp32"})
-    assert metadata.read(file) == {"source": "b", "precision": "fp32"}
+    assert model_files.read(file) == {}
+    weights = hashlib.sha256(model_files.data_file(file).read_bytes()).hexdigest()
+    model_files.stamp(file, {"source": "a", "old": "é"})
+    model_files.stamp(file, {"source": "b", "precision": "fp32"})
+    assert model_files.read(file) == {"source": "b", "precision": "fp32"}
     opened = session(file)
     assert opened.get_modelmeta().custom_metadata_map == {
         "author": "somebody",
@@ -122,7 +122,7 @@ def test_stamps_are_in_the_metadata_and_leave_the_rest_alone(model, large, tmp_p
     }
     batch = random_batch(model, 2, 5)
     assert_allclose(opened.run(["logits"], batch)[0], stock_logits(model, batch), atol=1e-5)
-    assert hashlib.sha256(external.data_file(file).read_bytes()).hexdigest() == weights
+    assert hashlib.sha256(model_files.data_file(file).read_bytes()).hexdigest() == weights
     assert {path.name for path in tmp_path.iterdir()} == {"model.onnx", "model.onnx.data"}
 
 

@@ -4,11 +4,11 @@ import json
 
 import numpy as np
 import pytest
+from theseus_plugin.finite import NotFinite
+from theseus_plugin.metric_scale import Scale
 
 from theseus_plugin.errors import UserError
-from theseus_plugin.onnx.finite import NotFinite
 from theseus_plugin.onnx.gate import Gate
-from theseus_plugin.scale import Scale
 
 COSTS = {"a": 0.001, "b": 0.03, "c": 0.0, "d": 0.004, "e": 0.002}
 """What each node costs of the metric when it is lowered."""

@@ -6,7 +6,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from tests.support_models import Sentences, torch_logits
 from tests.tiny import save_tiny
-from theseus_plugin.onnx import half
+from theseus_plugin.onnx import fp16
 from theseus_plugin.onnx.config import ExportConfig
 from theseus_plugin.onnx.export import export
 from theseus_plugin.onnx.quantize import (
@@ -154,10 +154,10 @@ def test_nodes_left_out_stay_in_fp32(exported, tmp_path):
 
 def test_half_precision_of_some_nodes_only(exported, tmp_path):
     source = exported / "onnx/model.onnx"
-    names, floats = half.halvable(onnx.load(source).graph), half.floats(source)
+    names, floats = fp16.halvable(onnx.load(source).graph), fp16.floats(source)
     attention = [name for name in names if "Attention" in name]
-    half.to_fp16(source, tmp_path / "some.onnx", attention, floats)
-    half.to_fp16(source, tmp_path / "all.onnx", names, floats)
+    fp16.to_fp16(source, tmp_path / "some.onnx", attention, floats)
+    fp16.to_fp16(source, tmp_path / "all.onnx", names, floats)
     sizes = [file.stat().st_size for file in (tmp_path / "all.onnx", tmp_path / "some.onnx", source)]
     assert sizes == sorted(sizes)
 

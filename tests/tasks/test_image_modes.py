@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from theseus_plugin.options.validation import validate
 
 from tests.tiny import save_vit
 from theseus_plugin.errors import UserError
 from theseus_plugin.tasks.images import Images
 from theseus_plugin.tasks.vision import ImageClassification
-from theseus_plugin.validation import validate
 
 RANDOM = np.random.default_rng(0)
 GREY = RANDOM.integers(0, 65536, (16, 16))

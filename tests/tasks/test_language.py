@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from theseus_plugin.options.validation import validate
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 
 from tests.support_models import sentences
@@ -14,7 +15,6 @@ from theseus_plugin.checkpoint import load_tokenizer
 from theseus_plugin.errors import UserError
 from theseus_plugin.tasks.language import CausalLM, MaskedLM
 from theseus_plugin.tasks.masking import MaskedAnew, Masks
-from theseus_plugin.validation import validate
 
 TEXTS = sentences(60, longest=30)
 

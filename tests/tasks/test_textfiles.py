@@ -8,15 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from theseus_plugin.relations.graph import read_triples
+from theseus_plugin.relations.queries import read_queries
+from theseus_plugin.relations.text import Names
 
 from theseus_plugin.bert_attack.similarity import WordVectors
 from theseus_plugin.bert_attack.words import read_stop_words
 from theseus_plugin.errors import UserError
-from theseus_plugin.ranking.queries import read_queries
 from theseus_plugin.tasks.labels import class_ids, new_classes
 from theseus_plugin.tasks.reading import read_files
-from theseus_plugin.tasks.relations.graph import read_triples
-from theseus_plugin.tasks.relations.text import Names
 
 Write = Callable[[str, str], str]
 ODD = ["\u00a0", "\x85", "\u2028", "\u2029", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x1f", "\r"]

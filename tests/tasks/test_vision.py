@@ -4,6 +4,7 @@ import datasets
 import numpy as np
 import pytest
 from PIL import Image
+from theseus_plugin.options.validation import validate
 from transformers import ViTImageProcessorPil
 
 from tests.tiny import save_vit
@@ -11,7 +12,6 @@ from theseus_plugin.checkpoint import load_image_processor
 from theseus_plugin.errors import UserError
 from theseus_plugin.tasks import images
 from theseus_plugin.tasks.vision import ImageClassification
-from theseus_plugin.validation import validate
 
 
 def classify(**options):
@@ -101,7 +101,7 @@ def test_an_image_is_decoded_when_it_is_asked_for(folder, vit, monkeypatch):
         ViTImageProcessorPil, "__call__", lambda self, *a, **k: (made.append(1), right(self, *a, **k))[1]
     )
     data = classify(data=str(folder)).load(vit, new_head=True)
-    from theseus_plugin.training.batching import evaluation_loader, training_loader
+    from theseus_plugin.training.batches import evaluation_loader, training_loader
 
     loader = iter(evaluation_loader(data, "validation", 2))
     training_loader(data, 2, 1, 0)

@@ -7,14 +7,15 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from theseus_plugin.replacing.phases import ReplacingPhase
+from theseus_plugin.methods.replacing.phases import ReplacingPhase
 
 
 def die_at(where: str, number: int, how: signal.Signals) -> None:
     """Let this process send itself a signal at a step, right after an evaluation, within the writing of a checkpoint,
     between the phases, or while the result is written.
     """
-    from theseus_plugin.training import loop, run, state
+
+    from theseus_plugin.training import loop, run
 
     def at_step(training: Any, *_: Any) -> bool:
         return bool(training.position.step == number)

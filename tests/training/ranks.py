@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from theseus_plugin.methods.replacing.phases import ReplacingPhase, SuccessorPhase
+from theseus_plugin.methods.replacing.switch import Switch
 from torch.distributed.tensor import DTensor
 
 from tests.training.dying import die_at
 from theseus_plugin import compress, load_recipe
-from theseus_plugin.replacing.phases import ReplacingPhase, SuccessorPhase
-from theseus_plugin.replacing.switch import Switch
-from theseus_plugin.training import stepping
+from theseus_plugin.training import step
 
 
 def _rank() -> str:
@@ -99,13 +99,13 @@ def bytes_between_passes(recipe: str, folder: Path) -> None:
         storages = [part.untyped_storage() for part in parts if part.device.type == "cpu"]
         return sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
 
-    answerable = stepping.answerable
+    answerable = step.answerable
 
     def between_passes(batch: Any, count: Any) -> Any:
         counted.append(held())
         return answerable(batch, count)
 
-    stepping.answerable = between_passes
+    step.answerable = between_passes
     found = {}
     for name in ("theseus", "kd", "tinybert"):
         for sharding in ("none", "blocks"):

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
+from theseus_plugin.plugins.registry import create
+from theseus_plugin.training.step import Stepper
 
 from tests.tiny import save_tiny
 from theseus_plugin import compress, fit, load_recipe
-from theseus_plugin.registry import create
 from theseus_plugin.training.evaluation import evaluate
 from theseus_plugin.training.run import TrainingRun
-from theseus_plugin.training.stepping import Stepper
 
 
 def weights(result: Any) -> dict[str, np.ndarray]:

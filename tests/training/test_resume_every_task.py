@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from safetensors.numpy import load_file
+from theseus_plugin.fitting.plain import fit
 
 from tests.families import families, section
 from tests.support_models import sentences
@@ -19,7 +20,6 @@ from theseus_plugin.contract import Task
 from theseus_plugin.recipe import Recipe
 from theseus_plugin.training import loop
 from theseus_plugin.training.config import TrainingConfig
-from theseus_plugin.training.fit import fit
 
 FILES = ("token-classification", "masked-lm", "text-classification", "text-regression", "causal-lm")
 
