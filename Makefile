@@ -26,7 +26,7 @@ test: install  ## all tests but the slow ones and long chains of third parties' 
 	$(BIN)/python -m pytest -m "$(TESTS)" -n logical --maxprocesses 4 --dist loadfile --max-worker-restart 0
 
 bench: install  ## the demo's checkpoints in every precision, side by side: 20 to 35 minutes after `make demo`
-	$(BIN)/python -m benchmarks.successors $(DEMO_FOLDER)/predecessor $(DEMO_FOLDER)/successor
+	$(BIN)/python -m benchmarks successors $(DEMO_FOLDER)/predecessor $(DEMO_FOLDER)/successor
 
 test-slow: install  ## the slow ones: the real model
 	$(BIN)/python -m pytest -m slow

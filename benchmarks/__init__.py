@@ -1,1 +1,1 @@
-"""Suites that answer a question; each is `python -m benchmarks.<suite>`, with its results committed as JSON."""
+"""Suites that answer a question; `python -m benchmarks` lists them. Their records are committed."""

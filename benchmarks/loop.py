@@ -1,34 +1,36 @@
 """How fast is the replacing loop? Against the authors', and against its own limit.
 
-    python -m benchmarks.loop                 # about 25 minutes on 2 cores that do nothing else
-    python -m benchmarks.loop --check         # the committed figures against what they should reach
+    python -m benchmarks loop                 # about 25 minutes on 2 cores that do nothing else
+    python -m benchmarks loop --check         # what is committed against what it should reach
 
 The demo's reviews and the real 6-block encoder; every contender in a process of its own (`benchmarks/steps.py`), all of
-them in every round, forth and back. What a round holds is not measured again. Records: `benchmarks/results/loop/`.
+them in every round, forth and back. What a round holds is not measured again. Records: `benchmarks/results/loop.jsonl`.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import subprocess
 import sys
+from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.recording import write_record
+from benchmarks import suite
+from benchmarks.records import Records
 from benchmarks.steps import CONTENDERS
-from benchmarks.targets import Figure
+from benchmarks.targets import Target
 from theseus_plugin import api
 from theseus_plugin.demo import _prepare
 from theseus_plugin.files import read_json
 from theseus_plugin.provenance import environment
+from theseus_plugin.report.markdown import markdown_table
 
-RESULTS = Path(__file__).parent / "results" / "loop"
+RECORDS = Records("loop")
 ROUNDS = 5
 STEPS = 16
 PEAK = {"fp32": 0.8, "bf16": 0.65}
@@ -37,34 +39,34 @@ Round = Mapping[str, Any]
 
 
 def main() -> None:
-    """Measure the rounds that are missing, then print every figure."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--home", type=Path, default=Path("runs/loop"), help="where data and checkpoint go")
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--check", action="store_true", help="exit 1 where a figure falls short of its target")
-    arguments = parser.parse_args()
-    if not arguments.check:
-        measure(arguments.home, arguments.rounds)
-    rounds = [read_json(file) for file in sorted(RESULTS.glob("round-*.json"))]
-    lines = figures([one["contenders"] for one in rounds])
+    """Measure the rounds that are missing, then print what all of them give."""
+    options = suite.parser("loop", __doc__)
+    options.add_argument("--home", type=Path, default=Path("runs/loop"), help="where data and checkpoint go")
+    options.add_argument("--rounds", type=int, default=ROUNDS)
+    suite.answer(options, measure, lambda: [RECORDS], tell)
+
+
+def tell() -> bool:
+    """Print both tables, and say whether every target is reached."""
+    rounds = [one["contenders"] for one in RECORDS.values()]
+    lines = targets(rounds)
     print(markdown(lines))  # noqa: T201
-    print("\n" + throughput([one["contenders"] for one in rounds]))  # noqa: T201
-    if arguments.check and not all(line.reached for line in lines):
-        sys.exit(1)
+    print("\n" + throughput(rounds))  # noqa: T201
+    return all(line.reached for line in lines)
 
 
-def measure(home: Path, rounds: int) -> None:
+def measure(arguments: Namespace) -> None:
     """One record a round; contenders go forth in even rounds and back in odd ones."""
+    home: Path = arguments.home
     _ready(home)
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    for number in range(rounds):
-        file = RESULTS / f"round-{number}.json"
-        record: dict[str, Any] = read_json(file) if file.exists() else {"contenders": {}, "steps": STEPS}
-        later = {"environment": environment()} if file.exists() else {}
+    for number in range(arguments.rounds):
+        key = f"round-{number}"
+        record: dict[str, Any] = RECORDS.get(key, {"contenders": {}, "steps": STEPS})
+        later = {"environment": environment()} if key in RECORDS else {}
         for name in CONTENDERS if number % 2 == 0 else CONTENDERS[::-1]:
             if name not in record["contenders"]:
                 record["contenders"][name] = {**_contend(name, home), **later}
-                write_record(file, {"environment": environment(), **record})
+                RECORDS.put(key, {"environment": environment(), **record})
 
 
 def _ready(home: Path) -> None:
@@ -109,30 +111,30 @@ def share(round_: Round, name: str) -> float:
     return float(told["operations"] / told["seconds"] / 1e9 / told["peak_gflops"])
 
 
-def figures(rounds: Sequence[Round]) -> list[Figure]:
+def targets(rounds: Sequence[Round]) -> list[Target]:
     """What the rounds give for each target: the median over rounds, and their range."""
     precision = rounds[0]["ours"]["precision"]
     in_precision = {precision: ["ours"]}
     in_precision.setdefault("fp32", []).append("ours-fp32")  # the same contender twice where there is no bf16
     return [
-        _figure("useful tokens/s against the authors' loop as published",
+        _target("useful tokens/s against the authors' loop as published",
                 [speed(r, "ours") / speed(r, "authors") for r in rounds], 15, "x"),
-        _figure("the same padding and precision (fp32, longest)",
+        _target("the same padding and precision (fp32, longest)",
                 [speed(r, "ours-longest") / speed(r, "authors-longest") for r in rounds], 1.5, "x"),
         *(
-            _figure(f"step time against the bare cost of the same path ({how}), step by step",
+            _target(f"step time against the bare cost of the same path ({how}), step by step",
                     [_overhead(r, name) for r in rounds], 1.05, "x", at_most=True)
             for name, how in (("paired", precision), ("paired-longest", "fp32, longest"))
         ),
         *(
-            _figure(f"share of the matrix-product peak, necessary operations ({which})",
+            _target(f"share of the matrix-product peak, necessary operations ({which})",
                     [share(r, name) for r in rounds for name in names], PEAK[which], "")
             for which, names in in_precision.items()
         ),
-        _figure("2 processes x 1 thread against 1 process x 2 threads",
+        _target("2 processes x 1 thread against 1 process x 2 threads",
                 [speed(r, "ours-two") / speed(r, "ours") for r in rounds], 0.9, "x"),
         *(
-            _figure(f"peak memory against fine-tuning the predecessor{how}",
+            _target(f"peak memory against fine-tuning the predecessor{how}",
                     [r[name]["bytes"] / r["memory-fit"]["bytes"] for r in rounds], 0.7, "x", at_most=True)
             for name, how in (("memory-compress", ""), ("memory-compress-blocks", ", successor_phase: blocks"))
         ),
@@ -144,24 +146,24 @@ def _overhead(round_: Round, name: str) -> float:
     return float(np.median(np.array(round_[name]["ours_seconds"]) / np.array(round_[name]["bare_seconds"])))
 
 
-def _figure(name: str, values: Sequence[float], target: float, unit: str, at_most: bool = False) -> Figure:
+def _target(name: str, values: Sequence[float], target: float, unit: str, at_most: bool = False) -> Target:
     median = float(np.median(values))
     reached = median <= target if at_most else median >= target
     value = f"{median:.2f}{unit} ({min(values):.2f} to {max(values):.2f})"
-    return Figure(name, value, f"{'at most' if at_most else 'at least'} {target}{unit}", reached)
+    return Target(name, value, f"{'at most' if at_most else 'at least'} {target}{unit}", reached)
 
 
-def markdown(lines: Sequence[Figure]) -> str:
+def markdown(lines: Sequence[Target]) -> str:
     """The table as `docs/results.md` shows it."""
-    rows = [f"| {line.name} | {line.value} | {line.target} | {'yes' if line.reached else '**no**'} |" for line in lines]
-    return "\n".join(["| figure | median over rounds (range) | reach | reached |", "| --- | --- | --- | --- |", *rows])
+    rows = [[line.name, line.value, line.target, "yes" if line.reached else "**no**"] for line in lines]
+    return markdown_table([["figure", "median over rounds (range)", "reach", "reached"], *rows], numbers=False)
 
 
 def throughput(rounds: Sequence[Round]) -> str:
     """Useful tokens a second of every contender that trains."""
     names = [name for name in CONTENDERS if name.startswith(("authors", "ours"))]
-    rows = [f"| {name} | {np.median([speed(r, name) for r in rounds]):,.0f} |" for name in names]
-    return "\n".join(["| contender | useful tokens/s |", "| --- | ---: |", *rows])
+    rows = [[name, f"{np.median([speed(r, name) for r in rounds]):,.0f}"] for name in names]
+    return markdown_table([["contender", "useful tokens/s"], *rows])
 
 
 if __name__ == "__main__":

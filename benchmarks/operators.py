@@ -1,28 +1,26 @@
 """Are fused nodes faster than their parts on this CPU? The reason for `theseus_plugin/onnx/cpu.py`.
 
-    python -m benchmarks.operators            # half a minute
-    python -m benchmarks.operators --check    # the committed figures against the claim
+    python -m benchmarks operators            # half a minute
+    python -m benchmarks operators --check    # what is committed against the claim
 
-Record: `benchmarks/results/operators.json`.
+Record: `benchmarks/results/operators.jsonl`.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks import suite
+from benchmarks.records import Records
 from theseus_plugin.cores import usable_cores
-from theseus_plugin.files import read_json, write_json
 from theseus_plugin.measure.statistics import ratio, summary
 from theseus_plugin.measure.worker import repeat
 from theseus_plugin.provenance import environment
 
-RESULT = Path(__file__).parent / "results" / "operators.json"
+RECORDS = Records("operators")
 WIDTH = 384
 SHAPES = ((1, 16), (1, 128), (32, 64))
 ROUNDS = 30
@@ -44,14 +42,13 @@ OURS = ("SkipLayerNormalization", "BiasGelu", "Gelu")
 
 
 def main() -> None:
-    """Measure unless the record is only to be checked; print it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="exit 1 unless the parts of every form are clearly faster")
-    arguments = parser.parse_args()
-    if not arguments.check:
-        rows = [measure(form, shape) for form in FORMS for shape in SHAPES]
-        write_json(RESULT, {"rows": rows, "environment": environment()})
-    rows = read_json(RESULT)["rows"]
+    """Measure both forms of each, unless the record is only to be checked; print it."""
+    suite.answer(suite.parser("operators", __doc__), lambda _: _measure_all(), lambda: [RECORDS], tell)
+
+
+def tell() -> bool:
+    """Print the record, and say whether the parts of every form are clearly faster."""
+    rows = RECORDS["operators"]["rows"]
     for row in rows:
         low, high = row["ratio"]["interval"]
         print(  # noqa: T201
@@ -59,8 +56,7 @@ def main() -> None:
             f" parts {row['parts']['median_ms']:.3f} ms: {row['ratio']['median']:.2f}x ({low:.2f}-{high:.2f})"
         )
     large = [row for row in rows if row["shape"] == "32x64"]
-    if arguments.check and not all(row["ratio"]["clear"] and row["ratio"]["median"] > 1 for row in large):
-        sys.exit(1)
+    return all(row["ratio"]["clear"] and row["ratio"]["median"] > 1 for row in large)
 
 
 def measure(form: str, shape: tuple[int, int]) -> dict[str, Any]:
@@ -82,6 +78,11 @@ def measure(form: str, shape: tuple[int, int]) -> dict[str, Any]:
         "parts": summary(parts),
         "ratio": ratio(fused, parts),
     }
+
+
+def _measure_all() -> None:
+    rows = [measure(form, shape) for form in FORMS for shape in SHAPES]
+    RECORDS.put("operators", {"rows": rows, "environment": environment()})
 
 
 def _call(nodes: Sequence[Node], shape: tuple[int, ...]) -> Callable[[], object]:

@@ -1,28 +1,28 @@
-"""What do the recipes give? Runs them to the end, keeps their records, prints the figures.
+"""What do the recipes give? Runs them to the end, keeps their records, prints a table.
 
-    python -m benchmarks.recipes examples/mrpc.yaml examples/stsb.yaml   # fit and compress what is not there yet
-    python -m benchmarks.recipes runs/demo/recipe.yaml                   # keep the records of a finished demo
-    python -m benchmarks.recipes --check                                 # the committed figures against the target
+    python -m benchmarks recipes examples/mrpc.yaml examples/stsb.yaml   # fit and compress what is not there yet
+    python -m benchmarks recipes runs/demo/recipe.yaml                   # keep the records of a finished demo
+    python -m benchmarks recipes --check                                 # what is committed against the target
 
-A record is `benchmarks/results/recipes/<name>.json`: the `result.json` of predecessor and successor, and what `bench`
+A record in `benchmarks/results/recipes.jsonl` is the `result.json` of predecessor and successor, and what `bench`
 measured if there is a `bench.json` beside them.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
-from collections.abc import Callable
+from argparse import Namespace
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from theseus_plugin.metric_scale import scale
-
-from benchmarks.recording import write_record
+from benchmarks import suite
+from benchmarks.records import Records
 from theseus_plugin import api, load_recipe
 from theseus_plugin.files import read_json
+from theseus_plugin.metric_scale import scale
+from theseus_plugin.report.markdown import markdown_table
 
-RESULTS = Path(__file__).parent / "results" / "recipes"
+RECORDS = Records("recipes")
 KEPT = 0.984
 """Share of the predecessor's score that the paper keeps at half the depth."""
 FASTER = 1.9
@@ -31,23 +31,28 @@ FASTER = 1.9
 
 def main() -> None:
     """Run what is asked for, then print everything that is recorded."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("recipes", nargs="*", help="recipes to run, those of examples/ or of a demo")
-    parser.add_argument("--check", action="store_true", help="exit 1 where a figure falls short of its target")
-    arguments = parser.parse_args()
-    for path in map(Path, arguments.recipes):
-        record(path, path.parent.name if path.stem == "recipe" else path.stem)
-    records = {file.stem: read_json(file) for file in sorted(RESULTS.glob("*.json"))}
-    print(markdown(records))  # noqa: T201
-    short = [line for name, content in records.items() for line in falls_short(name, content)]
+    options = suite.parser("recipes", __doc__)
+    options.add_argument("recipes", nargs="*", type=Path, help="recipes to run, those of examples/ or of a demo")
+    suite.answer(options, run, lambda: [RECORDS], tell)
+
+
+def tell() -> bool:
+    """Print the table and what falls short; say whether nothing does."""
+    print(markdown(RECORDS))  # noqa: T201
+    short = [line for name in _in_order(RECORDS) for line in falls_short(name, RECORDS[name])]
     for line in short:
         print(line)  # noqa: T201
-    if arguments.check and (short or not records):
-        sys.exit(1)
+    return bool(RECORDS) and not short
+
+
+def run(arguments: Namespace) -> None:
+    """The recipes that are asked for."""
+    for path in arguments.recipes:
+        record(path, path.parent.name if path.stem == "recipe" else path.stem)
 
 
 def record(path: Path, name: str) -> None:
-    """Do what the recipe at `path` says and is not done yet, and write `results/recipes/<name>.json`."""
+    """Do what the recipe at `path` says and is not done yet, and keep what came of it."""
     recipe = load_recipe(path)
     predecessor, successor = recipe.path("predecessor"), recipe.path("successor")
     content = {"predecessor": _result(predecessor, lambda: api.fit(recipe))}
@@ -55,14 +60,14 @@ def record(path: Path, name: str) -> None:
     measured = Path(successor).with_name("bench.json")
     if measured.exists():
         content["bench"] = read_json(measured)
-    RESULTS.mkdir(exist_ok=True)
-    write_record(RESULTS / f"{name}.json", content)
+    RECORDS.put(name, content)
 
 
-def rows(records: dict[str, Any]) -> list[list[str]]:
+def rows(records: Mapping[str, Any]) -> list[list[str]]:
     """One row per record and metric."""
     result = []
-    for name, content in records.items():
+    for name in _in_order(records):
+        content = records[name]
         before, after = content["successor"]["before"], content["successor"]["after"]
         seconds = ", ".join(f"{content[which]['training']['seconds']:.0f}" for which in ("predecessor", "successor"))
         for metric in after:
@@ -73,13 +78,10 @@ def rows(records: dict[str, Any]) -> list[list[str]]:
     return result
 
 
-def markdown(records: dict[str, Any]) -> str:
+def markdown(records: Mapping[str, Any]) -> str:
     """The table as `docs/results.md` shows it."""
-    lines = [
-        "| recipe | metric | predecessor | successor | kept | blocks | seconds: fit, compress | ONNX, times as fast |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows(records)])
+    head = ["recipe", "metric", "predecessor", "successor", "kept", "blocks", "seconds: fit, compress"]
+    return markdown_table([[*head, "ONNX, times as fast"], *rows(records)], numbers=False)
 
 
 def falls_short(name: str, content: dict[str, Any]) -> list[str]:
@@ -92,6 +94,11 @@ def falls_short(name: str, content: dict[str, Any]) -> list[str]:
         if shape == "32x64" and ratio < FASTER:
             lines.append(f"{name}: {ratio:.2f} times as fast at {shape}, the target is {FASTER}")
     return lines
+
+
+def _in_order(records: Mapping[str, Any]) -> list[str]:
+    """Variants of a recipe, such as `mrpc-8-epochs`, before the recipe itself."""
+    return sorted(records, key=lambda name: f"{name}.")
 
 
 def _result(folder: str, run: Callable[[], Any]) -> Any:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
@@ -18,20 +18,23 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from theseus_plugin.methods.replacing.assembly import assemble, cast_frozen
-from theseus_plugin.methods.replacing.phases import ReplacingPhase
+from torch import Tensor
+from transformers import PreTrainedModel
 
 from benchmarks import authors
+from benchmarks.watching import WatchedRecipe, before_passes, without_lengths
 from theseus_plugin import api
 from theseus_plugin.checkpoint import load_model
+from theseus_plugin.contract import TaskData
 from theseus_plugin.files import write_json
 from theseus_plugin.measure import process_memory
+from theseus_plugin.methods.replacing.assembly import assemble, cast_frozen
+from theseus_plugin.methods.replacing.phases import ReplacingPhase
+from theseus_plugin.methods.replacing.switch import Slot
 from theseus_plugin.recipe import load_recipe
-from theseus_plugin.training import batches
-from theseus_plugin.training.batches import Batch, BatchStream
+from theseus_plugin.training.batches import BatchStream
 from theseus_plugin.training.optimisation import build_optimizer
 from theseus_plugin.training.precision import product_seconds, resolve_precision
-from theseus_plugin.training.run import TrainingRun
 
 WARM_UP = 4
 """Steps before the clock starts."""
@@ -42,6 +45,9 @@ CONTENDERS = (
 """`-longest`: random batches, each padded to its longest text, in fp32; `-fp32`: batches of similar length in fp32; the
 others in the precision that the hardware computes in. `paired`: ours and the bare cost of its path, step by step.
 `-blocks`: as in the paper, the successor phase trains the blocks alone."""
+
+
+Batch = Mapping[str, Tensor]
 
 
 class Done(Exception):
@@ -66,9 +72,9 @@ def run(contender: str, home: Path, steps: int) -> dict[str, Any]:
     kind, _, how = contender.partition("-")
     if kind == "memory":
         return _memory(home, how, steps)
-    if kind == "authors" or how == "longest":
-        batches._POOL = 1  # sorting within a batch changes nothing: random batches
-    recipe = _recipe(home, steps, "auto" if how in ("", "two") else "fp32", processes=2 if how == "two" else 1)
+    change = without_lengths if kind == "authors" or how == "longest" else _as_they_are
+    precision = "auto" if how in ("", "two") else "fp32"
+    recipe = _recipe(home, steps, change, processes=2 if how == "two" else 1, precision=precision)
     if kind == "ours":
         return _ours(recipe, steps)
     if kind == "paired":
@@ -76,87 +82,96 @@ def run(contender: str, home: Path, steps: int) -> dict[str, Any]:
     return _authors(recipe, steps, padded=how != "longest")
 
 
-def _recipe(home: Path, steps: int, precision: str, processes: int = 1) -> dict[str, Any]:
+def _as_they_are(data: TaskData) -> TaskData:
+    return data
+
+
+def _recipe(
+    home: Path, steps: int, change: Callable[[TaskData], TaskData], processes: int = 1, **more: Any
+) -> WatchedRecipe:
     """All steps are of the replacing phase, p rising from 0.3 to 1; no evaluation or checkpoint among them."""
     whole = load_recipe(home / "recipe.yaml")
-    task = {**(whole.task or {}), "validation": str(home / "few.jsonl")}
     total = steps + WARM_UP + 1
-    training = {"max_steps": total, "eval_steps": total, "batch_size": 32 // processes, "precision": precision,
-                "learning_rate": 1e-4}  # fmt: skip
-    method = {"name": "theseus", "successor_blocks": 3, "training": training,
-              "schedule": {"name": "linear", "share": 1.0}}  # fmt: skip
-    successor = str(home / f"never-{os.getpid()}")
-    return {"predecessor": whole.path("predecessor"), "successor": successor, "task": task, "method": method}
+    training = {"max_steps": total, "eval_steps": total, "batch_size": 32 // processes, "learning_rate": 1e-4, **more}
+    content = {
+        "model": whole.predecessor,
+        "predecessor": whole.path("predecessor"),
+        "successor": str(home / f"never-{os.getpid()}"),
+        "task": {**(whole.task or {}), "validation": str(home / "few.jsonl")},
+        "fit": training,
+        "method": {
+            "name": "theseus",
+            "successor_blocks": 3,
+            "training": training,
+            "schedule": {"name": "linear", "share": 1.0},
+        },
+    }
+    return WatchedRecipe(**dict(load_recipe(content)), change=change)
 
 
-def _ours(recipe: dict[str, Any], steps: int) -> dict[str, Any]:
+def _ours(recipe: WatchedRecipe, steps: int) -> dict[str, Any]:
     """The real command, stopped before it would evaluate; a step is timed from forward pass to forward pass."""
     marks: list[float] = []
     batches: list[Batch] = []
     draws: list[Sequence[bool]] = []
-    before, take = ReplacingPhase.before_forward, BatchStream.take
 
-    def mark(self: ReplacingPhase, step: int, micro_step: int) -> None:
+    def mark(model: PreTrainedModel, batch: Batch) -> None:
         marks.append(time.perf_counter())
         if len(marks) > WARM_UP + steps:
             raise Done
-        before(self, step, micro_step)
-        draws.append([module.replaced for module in self.assembly.modules])
+        batches.append(batch)
+        draws.append(_drawn(model))
 
-    def taken(self: BatchStream, count: int) -> list[Batch]:
-        some = take(self, count)
-        batches.extend(some)
-        return some
-
-    ReplacingPhase.before_forward = mark  # type: ignore[method-assign]
-    BatchStream.take = taken  # type: ignore[method-assign]
-    with suppress(Done):
+    with before_passes(mark), suppress(Done):
         api.compress(recipe)
-    return _told(marks[WARM_UP:], batches[WARM_UP:-1], draws[WARM_UP:], _precision(recipe))
+    return _told(marks[WARM_UP:], batches[WARM_UP:], draws[WARM_UP:], _precision(recipe))
 
 
-def _paired(recipe: dict[str, Any], steps: int) -> dict[str, Any]:
+def _drawn(model: PreTrainedModel) -> list[bool]:
+    """Which modules are replaced in the pass that comes."""
+    modules = dict.fromkeys(slot.module for slot in model.modules() if isinstance(slot, Slot))
+    return [module.replaced for module in modules]
+
+
+def _paired(recipe: WatchedRecipe, steps: int) -> dict[str, Any]:
     """Before each step of ours the bare cost of the same path: forward, backward and fused optimizer of the drawn
-    modules, in the same precision and with the same dropout; on another model, of the same weights.
+    modules, on the same batch, in the same precision and with the same dropout; on another model, of the same weights.
     """
     bare = _bare_step(recipe, steps)
     seconds: dict[str, list[float]] = {"ours": [], "bare": []}
     began: list[float] = []
-    before = ReplacingPhase.before_forward
 
-    def mark(self: ReplacingPhase, step: int, micro_step: int) -> None:
+    def mark(model: PreTrainedModel, batch: Batch) -> None:
         now = time.perf_counter()
         if began:
             seconds["ours"].append(now - began[-1])
-        if step == WARM_UP + steps:
+        if len(began) == WARM_UP + steps:
             raise Done
-        bare(step)
+        with torch.autocast("cpu", enabled=False):  # the pass that comes is within ours
+            bare(batch, _drawn(model))
         seconds["bare"].append(time.perf_counter() - now)
         began.append(time.perf_counter())
-        before(self, step, micro_step)
 
-    ReplacingPhase.before_forward = mark  # type: ignore[method-assign]
-    with suppress(Done):
+    with before_passes(mark), suppress(Done):
         api.compress(recipe)
     return {f"{name}_seconds": times[WARM_UP:] for name, times in seconds.items()}
 
 
-def _bare_step(recipe: dict[str, Any], steps: int) -> Callable[[int], None]:
-    config, stream, model, draws = _parts(recipe, steps)
-    batches = stream.take(WARM_UP + steps)
+def _bare_step(recipe: WatchedRecipe, steps: int) -> Callable[[Batch, Sequence[bool]], None]:
+    config: Any = recipe.create_method().config
     precision = _precision(recipe)
-    assembly = assemble(model, config)
+    assembly = assemble(load_model(recipe.path("predecessor"), recipe.create_task().auto_class), config)
     if precision == "bf16":
         cast_frozen(assembly, torch.bfloat16)
     ReplacingPhase(assembly, config, steps, steps).start()
     optimizer = build_optimizer(assembly.successor_blocks.parameters(), config.training)
     network = assembly.predecessor.train()
 
-    def step(number: int) -> None:
-        for module, replaced in zip(assembly.modules, draws[number], strict=True):
+    def step(batch: Batch, draw: Sequence[bool]) -> None:
+        for module, replaced in zip(assembly.modules, draw, strict=True):
             module.replaced = replaced
         with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
-            loss = network(**batches[number]).loss
+            loss = network(**batch).loss
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -164,7 +179,7 @@ def _bare_step(recipe: dict[str, Any], steps: int) -> Callable[[int], None]:
     return step
 
 
-def _authors(recipe: dict[str, Any], steps: int, padded: bool) -> dict[str, Any]:
+def _authors(recipe: WatchedRecipe, steps: int, padded: bool) -> dict[str, Any]:
     config, stream, model, draws = _parts(recipe, steps)
     batches = stream.take(WARM_UP + steps)
     if padded:
@@ -173,22 +188,18 @@ def _authors(recipe: dict[str, Any], steps: int, padded: bool) -> dict[str, Any]
     return _timed(loop.step, batches, draws, "fp32")
 
 
-def _parts(recipe: dict[str, Any], steps: int) -> Any:
+def _parts(recipe: WatchedRecipe, steps: int) -> Any:
     """Options, batches, model and draws as `compress` would have them."""
     from theseus_plugin.methods.replacing.schedules import rate
     from theseus_plugin.methods.replacing.switch import draw
 
-    loaded = load_recipe(recipe)
-    task, config = loaded.create_task(), loaded.create_method().config
-    data = task.load(recipe["predecessor"])
-    stream = BatchStream(data, config.training, Accelerator(cpu=True))  # type: ignore[attr-defined]
-    model = load_model(recipe["predecessor"], task.auto_class)
-    torch.manual_seed(config.training.seed)  # type: ignore[attr-defined]
-    total = steps + WARM_UP + 1
-    draws = [
-        draw(rate(config.schedule, step, total), 3, config.training.seed, step)  # type: ignore[attr-defined]
-        for step in range(WARM_UP + steps)
-    ]
+    config: Any = recipe.create_method().config
+    task, predecessor = recipe.create_task(), recipe.path("predecessor")
+    stream = BatchStream(task.load(predecessor), config.training, Accelerator(cpu=True))
+    model = load_model(predecessor, task.auto_class)
+    torch.manual_seed(config.training.seed)
+    rates = [rate(config.schedule, step, steps + WARM_UP + 1) for step in range(WARM_UP + steps)]
+    draws = [draw(one, 3, config.training.seed, step) for step, one in enumerate(rates)]
     return config, stream, model, draws
 
 
@@ -240,30 +251,27 @@ def _peak(dtype: torch.dtype) -> float:
     return 2 * 2048**3 / product_seconds([dtype], size=2048, rounds=12)[dtype] / 1e9
 
 
-def _precision(recipe: dict[str, Any]) -> str:
-    config: Any = load_recipe(recipe).create_method().config
+def _precision(recipe: WatchedRecipe) -> str:
+    config: Any = recipe.create_method().config
     return resolve_precision(config.training, torch.device("cpu"))
 
 
 def _memory(home: Path, what: str, steps: int) -> dict[str, Any]:
-    """The most memory that a whole run takes, beyond what is resident before it loads the model."""
-    recipe = _recipe(home, steps, "auto")
-    recipe["method"] |= {"schedule": {"name": "linear"}, "successor_phase": "blocks" if "blocks" in what else "all"}
+    """The most memory that a whole run takes, beyond what is resident once its data are loaded."""
     before: list[int] = []
-    load = TrainingRun.load_model
 
-    def noted(self: TrainingRun) -> Any:
+    def noted(data: TaskData) -> TaskData:
         process_memory.forget_peak()
         before.append(process_memory.now() or 0)
-        return load(self)
+        return data
 
-    TrainingRun.load_model = noted  # type: ignore[method-assign]
+    recipe = _recipe(home, steps, noted)
     if what == "fit":
-        training = recipe["method"]["training"]
-        api.fit({"model": recipe["predecessor"], "predecessor": recipe["successor"], "task": recipe["task"],
-                 "fit": training})  # fmt: skip
+        api.fit(recipe.model_copy(update={"predecessor": recipe.successor}))
     else:
-        api.compress(recipe)
+        phase = "blocks" if "blocks" in what else "all"
+        method = {**(recipe.method or {}), "schedule": {"name": "linear"}, "successor_phase": phase}
+        api.compress(recipe.model_copy(update={"method": method}))
     return {"bytes": (process_memory.peak() or 0) - before[0], "steps": steps}
 
 

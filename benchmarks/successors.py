@@ -1,37 +1,35 @@
 """What do successors give once they are exported? Every checkpoint in every precision, side by side.
 
-    python -m benchmarks.successors runs/demo/predecessor runs/demo/successor  # 20 to 35 minutes on 2 cores
-    python -m benchmarks.successors --check        # the committed figures, and the targets
+    python -m benchmarks successors runs/demo/predecessor runs/demo/successor  # 20 to 35 minutes on 2 cores
+    python -m benchmarks successors --check        # what is committed, and the targets
 
 The first checkpoint is the predecessor. Exports go beside the checkpoints and are made once; a finished part (a shape,
 the task's texts, accuracy, memory and size, the share of the machine's peak) is not measured again, so that an
 interrupted run goes on where it stopped; other checkpoints, another machine or other versions start anew. Records:
-`benchmarks/results/successors/<folder>/`.
+`benchmarks/results/successors/<folder>.jsonl`; reports: `runs/successors/<folder>.html`.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
+from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from theseus_plugin.report.markdown import markdown
-from theseus_plugin.report.record import tokens
-from theseus_plugin.report.summary import write_report
-
-from benchmarks import peers
+from benchmarks import peers, suite
 from benchmarks.peak import products, share_of_peak
-from benchmarks.recording import write_record
-from benchmarks.targets import falls_short, figures
+from benchmarks.records import Records, parts_of
+from benchmarks.targets import exported, falls_short
 from theseus_plugin import api, load_recipe
 from theseus_plugin.files import read_json
 from theseus_plugin.measure.models import resolve
 from theseus_plugin.provenance import environment
+from theseus_plugin.report.markdown import markdown
+from theseus_plugin.report.summary import summary_of, write_report
+from theseus_plugin.report.timing import tokens
 
-RESULTS = Path(__file__).parent / "results" / "successors"
+REPORTS = Path("runs/successors")
 WITH_TORCH = ("32x64",)
 """Shapes that PyTorch is timed at too, as it is and compiled, which takes most of a minute a model."""
 SHAPES = ("1x16", "1x64", "1x128", "8x128", "32x64")
@@ -47,36 +45,39 @@ README_COLUMNS = IN_SHORT - {"runtime", "ms, 1x16"}
 
 def main() -> None:
     """Measure what is asked for, then print everything that is recorded."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("checkpoints", nargs="*", type=Path, help="predecessor, then its successors")
-    parser.add_argument("--shapes", nargs="+", default=SHAPES, help="BATCHxLENGTH")
-    parser.add_argument("--no-optimum", action="store_true", help="without Optimum's export")
-    parser.add_argument("--check", action="store_true", help="exit 1 where a figure falls short of its target")
-    arguments = parser.parse_args()
-    if arguments.checkpoints:
-        measure(arguments.checkpoints, arguments.shapes, not arguments.no_optimum)
-    short = [line for folder in sorted(RESULTS.iterdir()) for line in tell(folder)]
-    if arguments.check and short:
-        sys.exit(1)
+    options = suite.parser("successors", __doc__)
+    options.add_argument("checkpoints", nargs="*", type=Path, help="predecessor, then its successors")
+    options.add_argument("--shapes", nargs="+", default=SHAPES, help="BATCHxLENGTH")
+    options.add_argument("--no-optimum", action="store_true", help="without Optimum's export")
+    suite.answer(options, measure, recorded, lambda: not [line for records in recorded() for line in tell(records)])
 
 
-def measure(checkpoints: Sequence[Path], shapes: Sequence[str], optimum: bool) -> None:
-    """Export and measure whatever is not there yet."""
-    home = RESULTS / checkpoints[0].parent.name
-    home.mkdir(parents=True, exist_ok=True)
-    forget_others(home, subject(checkpoints))
-    models = [str(model) for checkpoint in checkpoints for model in exports(checkpoint, optimum)]
+def recorded() -> list[Records]:
+    """The records of each folder."""
+    return parts_of("successors")
+
+
+def measure(arguments: Namespace) -> None:
+    """Export and measure whatever is not there yet of the checkpoints that are named."""
+    checkpoints: list[Path] = arguments.checkpoints
+    if not checkpoints:
+        return
+    records = Records(f"successors/{checkpoints[0].parent.name}")
+    forget_others(records, subject(checkpoints))
+    models = [str(model) for checkpoint in checkpoints for model in exports(checkpoint, not arguments.no_optimum)]
     compiled = [f"{checkpoint}@{runtime}" for checkpoint in checkpoints for runtime in ("eager", "compiled")]
-    for shape in shapes:
+    parts: dict[str, Callable[[], Any]] = {}
+    for shape in arguments.shapes:
         timed = [*models, *compiled] if shape in WITH_TORCH else models
         latency = {"latency": {"shapes": [shape], "task_examples": 0}}
-        _part(home / f"{shape}.json", partial(api.bench, timed, evaluators=latency))
+        parts[shape] = partial(api.bench, timed, evaluators=latency)
     texts: dict[str, dict[str, Any]] = {"latency": {"shapes": []}}
-    _part(home / "task.json", lambda: api.bench(models, evaluators=texts))
+    parts["task"] = lambda: api.bench(models, evaluators=texts)
     still: dict[str, dict[str, Any]] = {"accuracy": {}, "size": {}, "memory": {}}
-    _part(home / "still.json", lambda: api.bench([*models, *map(str, checkpoints)], evaluators=still))
-    _part(home / "peak.json", lambda: _peak(checkpoints))
-    _part(home / "not-run.json", _not_run)
+    parts["still"] = lambda: api.bench([*models, *map(str, checkpoints)], evaluators=still)
+    parts["peak"] = lambda: _peak(checkpoints)
+    parts["not-run"] = _not_run
+    records.fill(parts)
 
 
 def subject(checkpoints: Sequence[Path]) -> dict[str, Any]:
@@ -86,14 +87,11 @@ def subject(checkpoints: Sequence[Path]) -> dict[str, Any]:
     return {"weights": weights, **{name: here[name] for name in ("cpu", "cpu_flags", "cores", "versions")}}
 
 
-def forget_others(home: Path, now: Mapping[str, Any]) -> None:
-    """Drop the records in `home` unless they are of the same subject, which is put there."""
-    file = home / "subject.json"
-    if file.exists() and read_json(file) == now:
-        return
-    for old in home.glob("*.json"):
-        old.unlink()
-    write_record(file, now)
+def forget_others(records: Records, now: Mapping[str, Any]) -> None:
+    """Drop the records unless they are of the same subject, which is put among them."""
+    if records.get("subject") != now:
+        records.clear()
+        records.put("subject", now)
 
 
 def exports(checkpoint: Path, optimum: bool) -> list[Path]:
@@ -112,13 +110,13 @@ def exports(checkpoint: Path, optimum: bool) -> list[Path]:
     return made
 
 
-def tell(folder: Path) -> list[str]:
-    """Print what is recorded in a folder, write its report, and give what falls short."""
-    records = {file.stem: read_json(file) for file in sorted(folder.glob("*.json"))}
-    rows = merged(records)
-    write_report(folder / "report.html", rows, f"Successors: {folder.name}", records["still"]["environment"])
-    lines = figures(rows, records.get("peak", {}))
-    print(f"## {folder.name}\n\n{markdown(rows, IN_SHORT)}")  # noqa: T201
+def tell(records: Records) -> list[str]:
+    """Print what is recorded of a folder, write its report, and give what falls short."""
+    rows, folder = merged(records), Path(records.name).name
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    write_report(REPORTS / f"{folder}.html", summary_of(rows), f"Successors: {folder}", records["still"]["environment"])
+    lines = exported(rows, records.get("peak", {}))
+    print(f"## {folder}\n\n{markdown(rows, IN_SHORT)}")  # noqa: T201
     print("\n".join(line.text for line in lines))  # noqa: T201
     return falls_short(lines)
 
@@ -147,12 +145,6 @@ def merged(records: Mapping[str, Any]) -> list[dict[str, Any]]:
             shapes = row["latency"]["shapes"]
             row["latency"]["shapes"] = {shape: shapes[shape] for shape in sorted(shapes, key=tokens)}
     return list(rows.values())
-
-
-def _part(file: Path, run: Callable[[], Any]) -> None:
-    if file.exists():
-        return
-    write_record(file, run())
 
 
 def _not_run() -> dict[str, Any]:

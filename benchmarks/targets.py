@@ -11,8 +11,8 @@ SHAPE = "32x64"
 NOISE = 0.01
 
 
-class Figure(NamedTuple):
-    """A measured figure and its target."""
+class Target(NamedTuple):
+    """What something should reach, beside what was measured."""
 
     name: str
     value: str
@@ -25,8 +25,8 @@ class Figure(NamedTuple):
         return f"- {self.name}: {self.value}; target: {self.target}{'' if self.reached else ' - FALLS SHORT'}"
 
 
-def figures(rows: Sequence[Mapping[str, Any]], peak: Mapping[str, Any]) -> list[Figure]:
-    """Every target that the rows of `benchmarks.successors` have the figures for; the first row is the predecessor."""
+def exported(rows: Sequence[Mapping[str, Any]], peak: Mapping[str, Any]) -> list[Target]:
+    """Every target that the rows of `benchmarks.successors` hold enough for; the first row is the predecessor."""
     by_name = {row["model"]: row for row in rows}
     predecessor = rows[0]["model"].removesuffix("-fp32")
     successors = [name.removesuffix("-fp32") for name in by_name if name.endswith("-fp32")][1:]
@@ -47,44 +47,44 @@ def figures(rows: Sequence[Mapping[str, Any]], peak: Mapping[str, Any]) -> list[
             f"{peak['share_of_fastest']:.1%} of the fastest product found; "
             f"{peak['nominal_share']:.1%} if the products left out counted"
         )
-        found.append(Figure(f"matrix products at {peak['shape']}", value, "at least 92 %", peak["share"] >= 0.92))
+        found.append(Target(f"matrix products at {peak['shape']}", value, "at least 92 %", peak["share"] >= 0.92))
     return [*found, _control(rows[0])]
 
 
-def falls_short(lines: Sequence[Figure]) -> list[str]:
+def falls_short(lines: Sequence[Target]) -> list[str]:
     """Those that do not reach their target, in words."""
     return [line.text for line in lines if not line.reached]
 
 
-def _against_optimum(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Figure:
+def _against_optimum(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Target:
     """Time against time in each round, through the first model."""
     shares = {}
     for shape, timed in ours["latency"]["shapes"].items():
         other = theirs["latency"]["shapes"][shape]["times_as_fast"]["rounds"]
         shares[shape] = float(np.median(np.array(other) / np.array(timed["times_as_fast"]["rounds"])))
     value = ", ".join(f"{share:.2f}x at {shape}" for shape, share in shares.items())
-    return Figure(f"{ours['model']}, time against Optimum's O3", value, "at most 1.00x", max(shares.values()) <= 1)
+    return Target(f"{ours['model']}, time against Optimum's O3", value, "at most 1.00x", max(shares.values()) <= 1)
 
 
-def _faster(name: str, row: Mapping[str, Any], target: float) -> Figure:
+def _faster(name: str, row: Mapping[str, Any], target: float) -> Target:
     ratios = {shape: timed["times_as_fast"] for shape, timed in row["latency"]["shapes"].items()}
     value = ", ".join(
         f"{ratio['median']:.2f}x ({ratio['interval'][0]:.2f}-{ratio['interval'][1]:.2f}) at {shape}"
         for shape, ratio in ratios.items()
     )
-    return Figure(name, value, f"at least {target}x at {SHAPE}", ratios[SHAPE]["median"] >= target)
+    return Target(name, value, f"at least {target}x at {SHAPE}", ratios[SHAPE]["median"] >= target)
 
 
-def _drop(row: Mapping[str, Any]) -> Figure:
+def _drop(row: Mapping[str, Any]) -> Target:
     accuracy = row["accuracy"]
     difference = accuracy["difference"][accuracy["metric"]]
     low, high = (100 * value for value in difference["interval"])
     value = f"{100 * difference['value']:+.2f} points of {accuracy['metric']} ({low:+.2f} to {high:+.2f})"
-    return Figure(f"{row['model']}, metric", value, "at most 0.5 lost", difference["value"] >= -0.005)
+    return Target(f"{row['model']}, metric", value, "at most 0.5 lost", difference["value"] >= -0.005)
 
 
-def _control(row: Mapping[str, Any]) -> Figure:
+def _control(row: Mapping[str, Any]) -> Target:
     ratios = {shape: timed["control"]["median"] for shape, timed in row["latency"]["shapes"].items()}
     value = ", ".join(f"{ratio:.3f} at {shape}" for shape, ratio in ratios.items())
     worst = max(abs(ratio - 1) for ratio in ratios.values())
-    return Figure("A/A control, ratio of medians", value, "within 1 %", worst <= NOISE)
+    return Target("A/A control, ratio of medians", value, "within 1 %", worst <= NOISE)

@@ -130,3 +130,12 @@ def run_here(tmp_path: Path, recipe: dict[str, Any], capfd: pytest.CaptureFixtur
         return subprocess.CompletedProcess([command], int(ended.value.code or 0), *capfd.readouterr())
 
     return run_here
+
+
+@pytest.fixture
+def own_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The benchmarks' records are in folders of the test's own, `results` and `new`."""
+    from benchmarks import records
+
+    monkeypatch.setattr(records, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(records, "NEW", tmp_path / "new")

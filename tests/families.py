@@ -6,10 +6,10 @@ import random
 from pathlib import Path
 from typing import Any
 
-from theseus_plugin.relations.graph import Triple
 from transformers import AutoTokenizer
 
 from tests.tiny import save_tiny
+from theseus_plugin.relations.graph import Triple
 
 TRAINING = {"epochs": 1, "batch_size": 32, "learning_rate": 1e-3, "precision": "fp32"}
 

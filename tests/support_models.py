@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from theseus_plugin.options.validation import Options
 
 from tests.tiny import DEPTHS, WORDS
 from theseus_plugin.contract import Task, TaskData
+from theseus_plugin.options.validation import Options
 
 
 def sentences(count: int = 37, longest: int = 40) -> list[str]:

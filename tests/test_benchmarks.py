@@ -1,6 +1,5 @@
 """What the suites make of their records; the records are made by hand."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,8 +8,8 @@ import pytest
 from benchmarks.attack import speed
 from benchmarks.peak import products
 from benchmarks.relations import __main__ as relations
-from benchmarks.successors import forget_others, merged, subject
-from benchmarks.targets import falls_short, figures
+from benchmarks.successors import merged
+from benchmarks.targets import exported, falls_short
 
 
 def ratio(median):
@@ -53,7 +52,7 @@ PEAK = {
 
 
 def test_all_targets_reached():
-    lines = figures(rows(), PEAK)
+    lines = exported(rows(), PEAK)
     assert len(lines) == 6
     assert falls_short(lines) == []
     assert "0.86x at 1x16, 0.95x at 32x64" in lines[0].text  # 1.8 / 2.1 and 1.9 / 2.0
@@ -70,13 +69,13 @@ def test_all_targets_reached():
     ],
 )
 def test_a_target_that_is_missed(changed, said):
-    short = falls_short(figures(rows(**changed), PEAK))
+    short = falls_short(exported(rows(**changed), PEAK))
     assert any(said in line for line in short)
     assert len(short) == 1
 
 
 def test_a_share_of_peak_that_is_missed():
-    assert falls_short(figures(rows(), {**PEAK, "share": 0.91}))
+    assert falls_short(exported(rows(), {**PEAK, "share": 0.91}))
 
 
 def test_parts_are_merged_by_model_with_shapes_in_order():
@@ -105,34 +104,6 @@ def test_products_of_an_encoder(first_token):
     assert products(config, batch, length, first_token) == batch * expected
 
 
-@pytest.mark.parametrize("draw", [(True, False, False), (False, True, True), (False, False, True), (True, True, True)])
-def test_necessary_operations_are_those_that_torch_counts(draw: tuple[bool, ...]) -> None:
-    """Forward and backward of a real path, without padding; the head's own few are taken off."""
-    import torch
-    from theseus_plugin.methods.replacing.assembly import assemble
-    from theseus_plugin.methods.replacing.config import TheseusConfig
-    from theseus_plugin.methods.replacing.phases import ReplacingPhase
-    from torch.utils.flop_counter import FlopCounterMode
-    from transformers import AutoModelForSequenceClassification
-
-    from benchmarks.steps import necessary
-    from tests.tiny import tiny_config
-
-    config = TheseusConfig.model_validate({"successor_blocks": 3})
-    model = AutoModelForSequenceClassification.from_config(tiny_config("bert"), attn_implementation="eager")
-    assembly = assemble(model, config)
-    ReplacingPhase(assembly, config, 4, 6).start()
-    for module, replaced in zip(assembly.modules, draw, strict=True):
-        module.replaced = replaced
-    batch, length, width = 4, 12, 32
-    model.train()
-    with FlopCounterMode(display=False) as counter:
-        labels = torch.zeros(batch, dtype=torch.long)
-        model(input_ids=torch.randint(5, 20, (batch, length)), labels=labels).loss.backward()
-    head = 2 * 2 * batch * (width * width + width * 2)  # pooler and classifier, forward and back to their inputs
-    assert counter.get_total_flops() - head == necessary(draw, [length] * batch, width, inner=64)
-
-
 def loop_round(**changes: Any) -> dict[str, Any]:
     """A round of `benchmarks.loop` that reaches every target exactly."""
 
@@ -157,11 +128,11 @@ def loop_round(**changes: Any) -> dict[str, Any]:
 
 
 def test_the_loops_figures_and_what_falls_short() -> None:
-    from benchmarks.loop import figures as figures_of
+    from benchmarks.loop import targets
 
-    assert all(line.reached for line in figures_of([loop_round()]))
+    assert all(line.reached for line in targets([loop_round()]))
     slower = loop_round(**{"ours-two": {**loop_round()["ours-two"], "seconds": 1.5}, "memory-compress": {"bytes": 800}})
-    short = [line for line in figures_of([slower, slower, loop_round()]) if not line.reached]
+    short = [line for line in targets([slower, slower, loop_round()]) if not line.reached]
     assert [line.name.split(" against")[0] for line in short] == ["2 processes x 1 thread", "peak memory"]
     assert short[0].value == "0.60x (0.60 to 0.90)"
 
@@ -202,12 +173,6 @@ def test_targets_of_relations(record: dict[str, Any], short: list[str]) -> None:
     assert [line.removeprefix("- ").partition(";")[0] for line in found] == short
 
 
-def test_the_table_of_relations_has_the_papers_figures() -> None:
-    table = relations.table({"WN18RR": knowledge(), "WN18RR-1000": knowledge()})
-    assert "| WN18RR | successor-int8 | 70.0 | 80.0 | 75.0 | 70.0 | 80.0 | 75.0 | 60.0 | 18.0 |" in table
-    assert table.count("the paper's |") == 1
-
-
 def sided(seconds: float, successes: int) -> dict[str, dict[str, float]]:
     return {
         length: {"samples": 4, "seconds": seconds, "attacked": 4, "successes": successes} for length in speed.LENGTHS
@@ -225,24 +190,3 @@ def test_the_attack_is_compared_sample_by_sample() -> None:
         "- through ONNX Runtime, samples a second against TextAttack padding mended: 16.0x",
         "- through ONNX Runtime, attacks that succeed, TextAttack padding mended: 75.0%, theirs 100.0%",
     ]
-    row = "| over 30, TextAttack as published | 4 | 0.500 | 0.125 | 25.00 | 50.0 | 200.0 | 3 of 4 | 3 of 4 |"
-    assert row in speed.table(record)
-
-
-def test_records_of_other_checkpoints_are_not_taken_for_those_of_these(tmp_path: Path) -> None:
-    checkpoints, home = [tmp_path / "predecessor", tmp_path / "successor"], tmp_path / "records"
-    home.mkdir()
-    for checkpoint in checkpoints:
-        checkpoint.mkdir()
-        (checkpoint / "model.safetensors").write_bytes(checkpoint.name.encode())
-        (checkpoint / "config.json").write_text("{}")
-    old = home / "1x16.json"
-    old.write_text("{}")
-    forget_others(home, subject(checkpoints))
-    assert not old.exists()  # nobody knows what it was of
-    old.write_text("{}")
-    forget_others(home, subject(checkpoints))
-    assert old.exists()  # an interrupted run goes on
-    (checkpoints[1] / "model.safetensors").write_bytes(b"trained anew")
-    forget_others(home, subject(checkpoints))
-    assert not old.exists()

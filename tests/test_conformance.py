@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load_file
-from theseus_plugin.training.resuming.snapshot import put_weights
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from tests.stock_process import StockProcess
@@ -18,6 +17,7 @@ from tests.tiny import save_tiny
 from theseus_plugin import compress, export
 from theseus_plugin.errors import UserError
 from theseus_plugin.surgery.stack import find_stacks
+from theseus_plugin.training.resuming.snapshot import put_weights
 from theseus_plugin.training.run import TrainingRun
 
 METHODS: dict[str, dict[str, Any]] = {

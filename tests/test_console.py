@@ -12,11 +12,12 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 from safetensors.torch import load_file
-from theseus_plugin.console import code, markdown, message, plain, plain_console, printable
-from theseus_plugin.report.markdown import markdown as markdown_table
-from theseus_plugin.report.summary import table, write_report
 
 from theseus_plugin import compress
+from theseus_plugin.console import code, markdown, message, plain, plain_console, printable
+from theseus_plugin.report.markdown import markdown as markdown_table
+from theseus_plugin.report.summary import summary_of, write_report
+from theseus_plugin.report.table import terminal_table
 
 NAMES = {
     "a\nb": r"a\nb",
@@ -79,12 +80,13 @@ def _records(name: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("name", ["[red]x[/]", "\x1b[31mx", "<script>alert(1)</script>", "\udcff", "a\nb"])
 def test_the_report_and_its_tables(name: str, tmp_path: Path) -> None:
     records = _records(name)
-    write_report(tmp_path / "r.html", records, name, {"machine": name})
+    summary = summary_of(records)
+    write_report(tmp_path / "r.html", summary, name, {"machine": name})
     page = (tmp_path / "r.html").read_bytes().decode("utf-8")
     assert "<script>" not in page
     assert "\x1b" not in page
     stream = io.StringIO()
-    Console(file=stream, width=200).print(table(records))
+    Console(file=stream, width=200).print(terminal_table(summary.rows, summary.warnings))
     assert "\x1b" not in stream.getvalue()
     if name.startswith("[red]"):
         assert name in stream.getvalue()

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 from safetensors.numpy import load_file
-from theseus_plugin.plugins import registry
 
 from tests.environments import ROOT, LayeredEnvironment
 from tests.stock_process import StockProcess
 from theseus_plugin import compress
-from theseus_plugin.contract import Result, TaskData
+from theseus_plugin.contract import Result, Schedule, TaskData, as_recipe
+from theseus_plugin.plugins import registry
 
 TOOLKIT = ROOT / "examples" / "toolkit.py"
 PAGE = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
@@ -114,7 +115,49 @@ def test_the_page_can_be_run(
 
 def test_the_page_tells_all() -> None:
     assert names_in_table("entry-point group") == set(registry.GROUPS.values())
-    assert names_in_table("key") == Result.__required_keys__
+    assert names_in_table("key") == Result.__required_keys__ | Result.__optional_keys__
     assert names_in_table("attribute") == {field.name for field in dataclasses.fields(TaskData)}
     [registered] = snippets("toml")
     assert list(tomllib.loads(registered)["project"]["entry-points"]) == [registry.GROUPS["schedule"]]
+
+
+class _Options(BaseModel):
+    rate: float = 0.5
+
+
+class _Half(Schedule):
+    """As the contract's classes want it: no constructor."""
+
+    name, summary, Config = "half", "always the same", _Options
+
+    def rate_at(self, step: int, total: int) -> float:
+        return self.config.rate
+
+
+class _Own(_Half):
+    def __init__(self, options: _Options) -> None:
+        self.config = options
+
+
+class _Before(_Half):
+    def __init__(self, options: _Options) -> None:
+        super().__init__()
+        self.config = options
+
+
+class _After(_Half):
+    def __init__(self, options: _Options) -> None:
+        self.config = options
+        super().__init__()
+
+
+class _Through(_Half):
+    def __init__(self, options: _Options) -> None:
+        super().__init__(options)
+
+
+@pytest.mark.parametrize("kind", [_Half, _Own, _Before, _After, _Through])
+def test_a_plugin_keeps_its_options_with_a_constructor_of_its_own_or_without(kind: Any) -> None:
+    made = kind(_Options(rate=0.25))
+    assert made.rate_at(0, 1) == 0.25
+    assert as_recipe(made) == {"name": "half", "rate": 0.25}

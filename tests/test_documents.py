@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from theseus_plugin.options.documents import parse_yaml, read_document
-from theseus_plugin.options.plain import plain, shown
 
 from theseus_plugin.errors import UserError
+from theseus_plugin.options.documents import parse_yaml, read_document
+from theseus_plugin.options.plain import plain, shown
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_streams_that_are_closed_do_not_become_files(tmp_path: Path) -> None:
     code = (
         "import os; from pathlib import Path\n"
         "from theseus_plugin.cli import main\n"
-        "from theseus_plugin import skeleton\n"
+        "from theseus_plugin.plugins import skeleton\n"
         "def write(name, kind, folder):\n"
         "    stream = open(folder, 'w'); os.system('echo noise; echo noise >&2'); stream.write('right'); return []\n"
         "skeleton.write_skeleton = write\n"

@@ -4,19 +4,19 @@ import numpy as np
 import onnx
 import pytest
 from safetensors.numpy import load_file, save_file
-from theseus_plugin.finite import NotFinite, finite_rows, require_finite
-from theseus_plugin.predict import predict
 
 from tests.measure.scripted import Examples, save_onnx
 from tests.support_models import Sentences, sentences
 from tests.tiny import save_tiny
 from theseus_plugin.errors import UserError
+from theseus_plugin.finite import NotFinite, finite_rows, require_finite
 from theseus_plugin.measure.accuracy import Accuracy, AccuracyConfig
 from theseus_plugin.measure.memory import Memory, MemoryConfig
 from theseus_plugin.measure.models import resolve
 from theseus_plugin.measure.worker import Worker
 from theseus_plugin.onnx.config import ExportConfig
 from theseus_plugin.onnx.export import export
+from theseus_plugin.predict import predict
 
 
 def spoilt(folder, value=np.nan):

@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from theseus_plugin.metric_scale import Scale, scale
-from theseus_plugin.report.findings import findings
-from theseus_plugin.report.pareto import frontier, metric_and_bytes
-from theseus_plugin.report.recommend import recommendation
-from theseus_plugin.report.rows import rows
 
 from tests.report.records import row
 from theseus_plugin.errors import UserError
+from theseus_plugin.metric_scale import Scale, scale
 from theseus_plugin.onnx.gate import Gate
+from theseus_plugin.report.plots import frontier, metric_and_bytes
+from theseus_plugin.report.recommend import recommendation
+from theseus_plugin.report.record import Bench, bench_of
+from theseus_plugin.report.sentences import findings
+from theseus_plugin.report.table import rows
 
 SHARE, PERPLEXITY = Scale("f1", lower_is_better=False), Scale("perplexity", lower_is_better=True)
 
@@ -40,7 +41,7 @@ def test_records_without_the_list_are_of_shares() -> None:
     assert scale({"lower_is_better": ["perplexity"]}, "perplexity").lower_is_better
 
 
-def perplexities(*values: float) -> list[dict[str, Any]]:
+def perplexities(*values: float) -> Bench:
     """Models of these perplexities, each twice as fast and half as large as the one before."""
     records = []
     for at, value in enumerate(values):
@@ -54,7 +55,7 @@ def perplexities(*values: float) -> list[dict[str, Any]]:
             "difference": {"perplexity": {"value": apart, "interval": [apart - 0.1, apart + 0.1]}},
         }
         records.append(record)
-    return records
+    return bench_of(records)
 
 
 def test_findings_say_more_or_less() -> None:
@@ -74,10 +75,10 @@ def test_the_one_with_less_is_deployed() -> None:
 
 
 def test_the_table_shows_it_as_it_is() -> None:
-    figures = {figure.heading: figure.cells for figure in rows(perplexities(8.0, 8.4))}
-    assert [cell.text for cell in figures["perplexity"]] == ["8.00", "8.40"]
-    assert figures["perplexity"][1].notes == ("7.9 to 8.9",)
-    assert figures["difference"][1].text == "+0.40"
+    found = {row.heading: row.cells for row in rows(perplexities(8.0, 8.4))}
+    assert [cell.text for cell in found["perplexity"]] == ["8.00", "8.40"]
+    assert found["perplexity"][1].notes == ("7.9 to 8.9",)
+    assert found["difference"][1].text == "+0.40"
 
 
 def test_the_frontier_goes_down() -> None:

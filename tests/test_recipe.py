@@ -21,7 +21,7 @@ def write(tmp_path: Path, content: Any) -> Path:
 def test_a_file_with_overrides(tmp_path: Path, recipe: dict[str, Any]) -> None:
     path = write(tmp_path, recipe)
     loaded = load_recipe(path, ["fit.epochs=7", "method.successor_blocks=2", "method.schedule={name: constant}"])
-    assert loaded.fit.epochs == 7
+    assert loaded.create_fitter().config.epochs == 7
     method = loaded.create_method()
     assert method.config.successor_blocks == 2
     assert method.config.schedule.name == "constant"
@@ -31,6 +31,25 @@ def test_a_file_with_overrides(tmp_path: Path, recipe: dict[str, Any]) -> None:
 def test_a_mapping_is_left_as_it_was(recipe: dict[str, Any]) -> None:
     load_recipe(recipe, ["method.successor_blocks=2"])
     assert recipe["method"]["successor_blocks"] == 3
+
+
+def test_fit_without_a_name_is_plain_whatever_plugins_are_to_be_seen(
+    recipe: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = load_recipe(recipe, ["fit.name=plain", "fit.epochs=7"]).create_fitter()
+    monkeypatch.setenv("THESEUS_PLUGINS", "theseus")
+    without = load_recipe(recipe, ["fit.epochs=7"]).create_fitter()
+    assert (type(without), without.config) == (type(named), named.config)
+    assert without.name == "plain"
+    with pytest.raises(UserError, match="fitter 'plain' is not among THESEUS_PLUGINS='theseus'"):
+        load_recipe(recipe, ["fit.name=plain"]).create_fitter()
+
+
+def test_a_fitter_that_is_not_installed_stands_in_the_way_of_fit_alone(recipe: dict[str, Any]) -> None:
+    loaded = load_recipe(recipe, ["fit={name: elsewhere, size: 3}"])
+    assert loaded.create_method().name == "theseus"
+    with pytest.raises(UserError, match="no fitter named 'elsewhere' is installed: valid: plain"):
+        loaded.create_fitter()
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from theseus_plugin import api, export
+from theseus_plugin.checkpoint import load_to_run
 from theseus_plugin.errors import UserError
 from theseus_plugin.onnx import model_files
-from theseus_plugin.records import trained_by
+from theseus_plugin.records import OwnFormat, own_format, trained_by
 
 FOREIGN = ["{}", "[]", "null", "{", "", "[" * 100_000, '{"recipe": "mine.yaml"}', '{"recipe": {"task": {"name": 5}}}']
 
@@ -31,6 +32,31 @@ def test_a_foreign_record_is_in_nobodys_way(tmp_path: Path, reviews: dict[str, A
     with pytest.raises(UserError, match=r"result\.json.*give one with --task RECIPE") as caught:
         api._task(None, str(foreign))
     assert str(caught.value).isprintable()
+
+
+FORMAT = {"method": "other", "precision": "int8"}
+
+
+@pytest.mark.parametrize("content", [*FOREIGN, json.dumps({"format": FORMAT, "parameters": {"after": 1}})])
+def test_a_foreign_record_tells_no_format(tmp_path: Path, content: str) -> None:
+    assert own_format(folder(tmp_path / "foreign", "result.json", content)) is None
+    assert own_format(tmp_path) is None
+    assert own_format("a/hub-name") is None
+
+
+@pytest.mark.parametrize("told", [None, "pt", 5, [], {}, {"kind": "json"}])
+def test_a_format_without_a_method_is_somebody_elses(tmp_path: Path, predecessor: Path, told: Any) -> None:
+    checkpoint = tmp_path / "checkpoint"
+    shutil.copytree(predecessor, checkpoint)
+    (checkpoint / "result.json").write_text(json.dumps({"recipe": {"task": {"name": "mine"}}, "format": told}))
+    assert own_format(checkpoint) is None
+    model = load_to_run(str(checkpoint), "AutoModelForSequenceClassification")
+    assert type(model).__name__ == "BertForSequenceClassification"
+
+
+def test_a_record_tells_the_method_and_what_it_computes_in(tmp_path: Path) -> None:
+    record = {"recipe": {"task": {"name": "mine"}}, "format": FORMAT, "parameters": {"before": 9, "after": 7}}
+    assert own_format(folder(tmp_path / "own", "result.json", json.dumps(record))) == OwnFormat("other", "int8", 7)
 
 
 def test_the_first_record_that_is_ours_tells_the_task(tmp_path: Path, reviews: dict[str, Any]) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from theseus_plugin.plugins import registry
 
 from theseus_plugin.errors import UserError
+from theseus_plugin.plugins import registry
 
 GOOD = """
 from pydantic import BaseModel

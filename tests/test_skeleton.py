@@ -15,17 +15,18 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.version import Version
-from theseus_plugin.plugins import registry
-from theseus_plugin.plugins.skeleton import PLUGINS, TEMPLATE, write_skeleton
 
 from tests.conftest import write_reviews
 from tests.environments import ROOT, LayeredEnvironment
 from tests.stock_process import StockProcess
 from tests.tiny import save_tiny
 from theseus_plugin import UserError
+from theseus_plugin.plugins import registry
+from theseus_plugin.plugins.skeleton import PLUGINS, TEMPLATE, write_skeleton
 
 NAMES: dict[registry.Kind, str] = {
     "method": "my-method",
+    "fitter": "gentle-fitter",
     "task": "every-other-2",
     "evaluator": "a-rather-long-name-for-an-evaluator",
     "schedule": "schedule",
@@ -136,7 +137,7 @@ def test_nothing_of_the_template_is_left_in_a_skeleton(environment: LayeredEnvir
             *("tests/conftest.py", f"tests/test_{kind}.py"),
         }
         texts = " ".join(file.read_text() for file in files.values()).replace(name, "")
-        assert not re.search("acme|every-other|held-out|flop-count|step-wise", texts)
+        assert not re.search("acme|every-other|linear-probe|held-out|flop-count|step-wise", texts)
         assert len(re.findall(r"model_compression\.\w+s\"\]", files[Path("pyproject.toml")].read_text())) == 1
 
 

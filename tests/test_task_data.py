@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from theseus_plugin.plugins.task_data import load_data, unchecked
 
 from tests.support_models import Sentences
 from theseus_plugin.contract import TaskData
 from theseus_plugin.errors import UserError
 from theseus_plugin.measure.statistics import intervals, resampled_scores
+from theseus_plugin.plugins.task_data import load_data, unchecked
 
 
 class Undefined(Sentences):

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from theseus_plugin.options.validation import Options, flattened, validate
-from theseus_plugin.plugins import registry
-from theseus_plugin.plugins.schemas import options
 
 from theseus_plugin.errors import UserError
 from theseus_plugin.onnx.config import ExportConfig
+from theseus_plugin.options.validation import Options, flattened, validate
+from theseus_plugin.plugins import registry
+from theseus_plugin.plugins.schemas import options
 from theseus_plugin.recipe import Recipe
 
 MODELS = {

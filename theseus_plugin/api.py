@@ -9,15 +9,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from theseus_plugin import registry
 from theseus_plugin.contract import Evaluator, Result, Task
-from theseus_plugin.defects import check_result, plugins_named
 from theseus_plugin.errors import UserError
 from theseus_plugin.files import refuse_existing
-from theseus_plugin.plain import shown
+from theseus_plugin.options.plain import shown
+from theseus_plugin.options.validation import validate
+from theseus_plugin.plugins import registry
+from theseus_plugin.plugins.defects import check_result, plugins_named
 from theseus_plugin.recipe import Recipe, load_recipe
 from theseus_plugin.records import task_section
-from theseus_plugin.validation import validate
 from theseus_plugin.writing.claims import claimed
 
 EVALUATORS = ("accuracy", "latency", "size", "memory")
@@ -28,18 +28,18 @@ RecipeLike = Recipe | str | Path | Mapping[str, Any]
 
 @plugins_named()
 def fit(recipe: RecipeLike) -> Result:
-    """Fine-tune `model` into `predecessor`.
+    """Train `model` into `predecessor` with the recipe's fitter, `plain` fine-tuning where it names none.
 
     Raises:
-        UserError: anything wrong with the recipe, the data, the model or the disk.
+        UserError: anything wrong with the recipe, the data, the model or the disk, or a fitter whose record is not
+            what the contract says.
     """
     recipe = _recipe(recipe)
-    model, output, task = recipe.path("model"), recipe.path("predecessor"), recipe.create_task()
-    with claimed(output):
-        refuse_existing(output)
-        from theseus_plugin.training.fit import fit as run
-
-        return run(model, output, task, recipe.fit)
+    model, predecessor = recipe.path("model"), recipe.path("predecessor")
+    task, fitter = recipe.create_task(), recipe.create_fitter()
+    with claimed(predecessor):
+        refuse_existing(predecessor)
+        return check_result("fitter", fitter, fitter.fit(model, predecessor, task), predecessor)
 
 
 @plugins_named()
@@ -55,7 +55,7 @@ def compress(recipe: RecipeLike) -> Result:
     task, method = recipe.create_task(), recipe.create_method()
     with claimed(successor):
         refuse_existing(successor)
-        return check_result(method, method.compress(predecessor, successor, task), successor)
+        return check_result("method", method, method.compress(predecessor, successor, task), successor)
 
 
 @plugins_named()
@@ -96,7 +96,7 @@ def tune(
     from theseus_plugin.tuning.study import tune as run
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return run(recipe, overrides, Path(output), trials, minutes, search or {}, resume)
+    return run(recipe, overrides, Path(output), trials, minutes, search or {}, resume, compress)
 
 
 @plugins_named()
@@ -182,7 +182,7 @@ def rank(models: Sequence[str], task: RecipeLike | None = None, **options: Any) 
     Args:
         models: as for `bench`.
         task: as for `bench`; its task is `relations`.
-        options: fields of `theseus_plugin.ranking.config.RankingConfig`; `queries` must be given.
+        options: fields of `theseus_plugin.relations.config.RankingConfig`; `queries` must be given.
 
     Returns:
         As `bench`; the figures of a model are under `ranking`.
@@ -201,16 +201,16 @@ def explain(model: str, fact: tuple[str, str, str], task: RecipeLike | None = No
         model: a checkpoint, an ONNX folder or file that was trained on the task `relations`.
         fact: head, relation and tail, by their names or texts.
         task: as for `bench`.
-        options: fields of `theseus_plugin.ranking.config.Judging`.
+        options: fields of `theseus_plugin.relations.config.Judging`.
 
     Returns:
-        See `theseus_plugin.ranking.explain.explain`.
+        See `theseus_plugin.relations.explain.explain`.
 
     Raises:
         UserError: a path that is no model, another task, or an entity or relation that is not known.
     """
-    from theseus_plugin.ranking.config import Judging
-    from theseus_plugin.ranking.explain import explain as run
+    from theseus_plugin.relations.config import Judging
+    from theseus_plugin.relations.explain import explain as run
 
     return run(model, _task(task, model), fact, validate(Judging, options, where=""))
 

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from theseus_plugin.errors import UserError, reason, some
 from theseus_plugin.files import means_a_path
+from theseus_plugin.formats import read, refuse_own_format
 from theseus_plugin.loading.configuration import read_config, refuse_own_code, told
 from theseus_plugin.loading.pairing import align_padding, align_tokenizer
-from theseus_plugin.loading.weights import INDEX, read_fields, shard_names, weights_files
+from theseus_plugin.loading.weights import INDEX, read_fields, refuse_whole_numbers, shard_names, weights_files
 from theseus_plugin.quiet import quiet
+from theseus_plugin.records import own_format
 
 if TYPE_CHECKING:
     from torch import nn
@@ -38,8 +40,8 @@ def load_model(
         options: more keywords for `from_pretrained`.
 
     Raises:
-        UserError: no such checkpoint, no safetensors, corrupt weights, or weights that are missing, of another shape
-            or too many, but for a new head.
+        UserError: no such checkpoint, no safetensors, corrupt weights, weights that are missing, of another shape or
+            too many, but for a new head, weights that are whole numbers, or a folder in a method's own format.
     """
     import torch
     import transformers
@@ -48,7 +50,10 @@ def load_model(
     from theseus_plugin.loading import matching
 
     _refuse_no_folder(checkpoint)
+    refuse_own_format(checkpoint)
     _check_weights(checkpoint, auto_class)
+    if Path(checkpoint).is_dir():
+        refuse_whole_numbers(checkpoint, weights_files(checkpoint, auto_class))
     config = load_config(checkpoint, **(new_head or {}))
     text = config.get_text_config()
     padding = getattr(text, "pad_token_id", None)
@@ -84,6 +89,25 @@ def load_model(
     return model.eval()
 
 
+def load_to_run(checkpoint: str, auto_class: str, **options: Any) -> Any:
+    """What computes the logits of a checkpoint: a stock model, as `load_model` gives it, or the module that the method
+    makes which keeps the folder in a format of its own.
+
+    Args:
+        checkpoint: as for `load_model`.
+        auto_class: likewise.
+        options: more keywords for `from_pretrained`, of a stock model alone.
+
+    Raises:
+        UserError: as `load_model`, or the method cannot read the folder.
+    """
+    _refuse_no_folder(checkpoint)
+    if (own := own_format(checkpoint)) is None:
+        return load_model(checkpoint, auto_class, **options)
+    _check_weights(checkpoint, auto_class)
+    return read(checkpoint, auto_class, own.method)
+
+
 def load_config(checkpoint: str, **fields: Any) -> Any:
     """The configuration of a checkpoint; `fields` replace its own.
 
@@ -113,12 +137,12 @@ def _padding(checkpoint: str, stamps: tuple[tuple[str, int, int], ...]) -> int |
     return padding
 
 
-def takes_images(model: PreTrainedModel) -> bool:
-    """Whether the inputs of a model are images, else they are texts."""
-    return bool(model.main_input_name == "pixel_values")
+def takes_images(model: nn.Module) -> bool:
+    """Whether the inputs of a model are images, else they are texts, as where it does not say."""
+    return getattr(model, "main_input_name", None) == "pixel_values"
 
 
-def load_processor(checkpoint: str, model: PreTrainedModel) -> Any:
+def load_processor(checkpoint: str, model: nn.Module) -> Any:
     """What makes the inputs of `model`, which came from `checkpoint`: its image processor or its tokenizer.
 
     Raises:
@@ -126,7 +150,8 @@ def load_processor(checkpoint: str, model: PreTrainedModel) -> Any:
     """
     if takes_images(model):
         return load_image_processor(checkpoint)
-    return load_tokenizer(checkpoint, generates=model.can_generate())
+    generates: Any = getattr(model, "can_generate", lambda: False)
+    return load_tokenizer(checkpoint, generates=generates())
 
 
 def load_image_processor(checkpoint: str) -> Any:

@@ -1,8 +1,8 @@
-"""What a method, a task, an evaluator and a schedule offer, and the records that pass between them: version 1.
+"""What plugins of each kind offer, and the records that pass between them: version 1.
 
 A plugin is a class behind an entry point. It need not inherit from anything here: what counts is that it
-has `name`, `summary`, `Config` and its one verb (`compress`, `load`, `evaluate` or `rate_at`). The classes below state
-that contract, for readers and for type checkers. A toolkit needs `importlib.metadata` and this:
+has `name`, `summary`, `Config` and its one verb (`compress`, `fit`, `load`, `evaluate` or `rate_at`). The classes below
+state that contract, for readers and for type checkers. A toolkit needs `importlib.metadata` and this:
 
     Method = entry_point.load()
     Method.Config.model_json_schema()                     # the options, as JSON schema
@@ -23,9 +23,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, TypedDict
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
     from pydantic import BaseModel
     from torch import Tensor
+    from torch.nn import Module
 
 Features = Mapping[str, Any]
 """One example as the model's forward takes it, unpadded: `input_ids` and what goes with them, or `pixel_values`, and
@@ -49,6 +52,11 @@ class Plugin(ABC):
     its schema may hold `search`: values worth trying, for toolkits that search over options."""
     config: BaseModel
     """The options of this instance, of class `Config`."""
+
+    def __init__(self, config: BaseModel | None = None) -> None:
+        """Keep `config`; None: a class with a constructor of its own has kept it, or will."""
+        if config is not None:
+            self.config = config
 
 
 def as_recipe(plugin: Plugin) -> dict[str, Any]:
@@ -101,7 +109,7 @@ class TaskData:
     None: both as they are. Logits of every token are too many to keep, and of other lengths in every batch. It pickles.
     """
     lower_is_better: frozenset[str] = frozenset()
-    """The metrics of which less is better, such as `perplexity`. See `theseus_plugin.scale`."""
+    """The metrics of which less is better, such as `perplexity`. See `theseus_plugin.metric_scale`."""
     notes: Sequence[str] = ()
     """Lines that a run says once, such as what of the examples has no effect."""
 
@@ -133,11 +141,17 @@ class Task(Plugin):
         """
 
 
-class Result(TypedDict):
-    """What a run of `fit` or of a method reports, as JSON; the same is written to `result.json` in its output folder.
+class Format(TypedDict):
+    """How a folder that is no stock checkpoint is kept."""
 
-    All keys are there, and there may be more.
-    """
+    method: str
+    """Name of the method whose `load` reads it."""
+    precision: str
+    """What it computes in: a word of small letters, digits and hyphens, such as `int8`."""
+
+
+class _Told(TypedDict):
+    """What is in every `Result`."""
 
     kind: str
     """`fit`, or the name of the method."""
@@ -152,16 +166,54 @@ class Result(TypedDict):
     before: dict[str, float]
     """Validation metrics of the model that was read; empty for a fit, whose head was new."""
     after: dict[str, float]
-    """Validation metrics of the model that was written, measured in fp32 on what was saved."""
+    """Validation metrics of the model that was written, measured on what was saved, in fp32 or as its format computes.
+    """
     parameters: dict[str, int]
     """Number of parameters, `before` and `after`."""
     recipe: dict[str, Any]
     """The sections `task` and `method` (of a fit: `fit`) with all options, defaults included, as `as_recipe` gives
-    them; enough to run it again."""
+    them (of the fitter `plain` without its name); enough to run it again."""
     training: dict[str, Any]
     """`seconds` in all, and what the method has to say of its own: steps, seconds by phase, evaluations, ..."""
     environment: dict[str, Any]
     """What is known of versions, git revision, device, processes."""
+
+
+class Result(_Told, total=False):
+    """What a run of `fit` or of a method reports, as JSON; the same is written to `result.json` in its output folder.
+
+    All keys but `format` are there, and there may be more.
+    """
+
+    format: Format
+    """Of a folder that its method alone reads, see `FormatMethod`; left out of one that is a stock checkpoint."""
+
+
+@dataclass(frozen=True)
+class GraphStage:
+    """What a method does to the ONNX graph of a folder of its format."""
+
+    name: str
+    """Stands in the record of the export."""
+    change: Callable[[Path, Path], Any]
+    """Writes what it makes of the first `.onnx` file to the second, and gives something true. The logits are compared
+    with the folder's after it; a stage that changes nothing, or changes them too much, ends the export."""
+
+
+@dataclass(frozen=True)
+class GraphPlan:
+    """How `export` makes an ONNX graph of a folder in a method's format."""
+
+    stages: Sequence[GraphStage] = ()
+    """Done one after the other, behind ours."""
+    tolerance: float | None = None
+    """Largest difference of a logit that passes where the user gives none; None: that of a stock checkpoint."""
+    precision: str | None = None
+    """What the graph computes in, as in `Format`; None: what the folder does."""
+    write: Callable[[Any, Mapping[str, np.ndarray], Path, int], Any] | None = None
+    """Writes the graph of a module that `load` gave, of a batch with its inputs, to a file, in a version of the ONNX
+    operators: inputs by the batch's names, batch and length of any size, the output `logits`. PyTorch's exporters and
+    our stages are left out then. None: they make it."""
 
 
 class Method(Plugin):
@@ -175,6 +227,47 @@ class Method(Plugin):
 
         Raises:
             UserError: what the user can mend, `successor` being there already included; nothing is written then.
+        """
+
+
+class FormatMethod(Method):
+    """A method whose folders are no stock checkpoints: it reads them itself.
+
+    They hold a stock `config.json`, the tokenizer, `result.json` with `format`, and weights in `model.safetensors` or
+    in shards of it; what else they need is in further safetensors files beside it, which count as the model's, too.
+    """
+
+    @classmethod
+    @abstractmethod
+    def load(cls, folder: str, auto_class: str) -> Module:
+        """The model of a folder, for the task's `auto_class`, on the CPU; reads JSON and safetensors, and runs nothing.
+
+        It is called with the inputs that its `forward` names and the task has, on the device that it was moved to, and
+        gives an object with the `logits` that a stock model of that class would have. Its `config` is that of the
+        folder. It is put into eval mode and told its `name_or_path`.
+
+        Raises:
+            UserError: what the user can mend; any other exception becomes one line as well.
+        """
+
+    @classmethod
+    def graph_plan(cls, folder: str) -> GraphPlan:
+        """How `export` makes an ONNX graph of a folder."""
+        return GraphPlan()
+
+
+class Fitter(Plugin):
+    """Makes the model that a method compresses, of a pretrained one."""
+
+    @abstractmethod
+    def fit(self, model: str, predecessor: str, task: Task) -> Result:
+        """Train `model` (a folder or a hub name) with a new head, write the folder `predecessor`, complete or not at
+        all.
+
+        Called once on every process of a distributed run; the first one writes.
+
+        Raises:
+            UserError: what the user can mend, `predecessor` being there already included; nothing is written then.
         """
 
 
@@ -192,9 +285,6 @@ class Evaluator(Plugin):
 
 class Schedule(Plugin):
     """How the replacing rate moves with the optimizer steps."""
-
-    def __init__(self, config: Any) -> None:
-        self.config = config
 
     @abstractmethod
     def rate_at(self, step: int, total: int) -> float:

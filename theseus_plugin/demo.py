@@ -17,10 +17,10 @@ from typing import Any
 import yaml
 
 from theseus_plugin import api
+from theseus_plugin.console import plain_console
 from theseus_plugin.errors import UserError
 from theseus_plugin.files import as_json, read_json, sha256, write_file
 from theseus_plugin.recipe import in_package
-from theseus_plugin.showing import plain_console
 from theseus_plugin.writing.claims import claimed
 from theseus_plugin.writing.outputs import refuse_unusable
 

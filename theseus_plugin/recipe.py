@@ -4,7 +4,7 @@
     predecessor: runs/mrpc/predecessor         # what fit writes and compress reads
     successor: runs/mrpc/successor             # what compress writes
     task: {name: text-classification, ...}     # options of the task
-    fit: {epochs: 4, ...}                      # TrainingConfig
+    fit: {epochs: 4, ...}                      # options of the fitter, of `plain` where no name is given
     method: {name: theseus, ...}               # options of the method
 
 Texts may hold `${VARIABLE}` or `${VARIABLE:-default}`, and `package:NAME/PATH` for a file inside an installed package.
@@ -21,16 +21,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from theseus_plugin import registry
-from theseus_plugin.contract import Method, Task
-from theseus_plugin.documents import parse_yaml, read_document
+from theseus_plugin.contract import Fitter, Method, Task
 from theseus_plugin.errors import UserError
-from theseus_plugin.plain import plain, shown
-from theseus_plugin.task_data import check_auto_class
-from theseus_plugin.training.config import TrainingConfig
-from theseus_plugin.validation import Options, validate
+from theseus_plugin.fitting.plain import Plain
+from theseus_plugin.options.documents import parse_yaml, read_document
+from theseus_plugin.options.plain import plain, shown
+from theseus_plugin.options.validation import Options, validate
+from theseus_plugin.plugins import registry
+from theseus_plugin.plugins.task_data import check_auto_class
 
 
 def _no_bare_name(given: Any) -> Any:
@@ -43,6 +43,13 @@ Section = Annotated[dict[str, Any], BeforeValidator(_no_bare_name)]
 """The name of a plugin as `name`, and its options."""
 
 
+def _plain_options(section: dict[str, Any]) -> dict[str, Any]:
+    """Options without a name are judged with the recipe, whatever it is used for."""
+    if "name" not in section:
+        validate(Plain.Config, section, where="fit")
+    return section
+
+
 class Recipe(Options):
     """What to do; which parts must be there depends on the command."""
 
@@ -50,7 +57,9 @@ class Recipe(Options):
     predecessor: str | None = Field(None, description="Fine-tuned checkpoint; written by fit, read by compress")
     successor: str | None = Field(None, description="Compressed checkpoint; written by compress")
     task: Section | None = Field(None, description="name of a task plugin and its options")
-    fit: TrainingConfig = Field(default_factory=TrainingConfig, description="How to fine-tune the predecessor")
+    fit: Annotated[Section, AfterValidator(_plain_options)] = Field(
+        default_factory=dict, description="name of a fitter plugin and its options; without a name those of plain"
+    )
     method: Section | None = Field(None, description="name of a method plugin and its options")
 
     def path(self, key: str) -> str:
@@ -73,6 +82,16 @@ class Recipe(Options):
         task: Task = registry.create_named("task", self.task or {}, where="task")
         check_auto_class(task)
         return task
+
+    def create_fitter(self) -> Fitter:
+        """The fitter, its options validated. Without a name it is ours, of whatever plugins are to be seen.
+
+        Raises:
+            UserError: an unknown one, or a wrong option.
+        """
+        if "name" not in self.fit:
+            return Plain(validate(Plain.Config, self.fit, where="fit"))
+        return registry.create_named("fitter", self.fit, where="fit")  # type: ignore[no-any-return]
 
     def create_method(self) -> Method:
         """The method, its options validated.
@@ -127,7 +146,7 @@ def override(values: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]
 
     Raises:
         UserError: an override that is not written so, or that goes through a value which is no section; values that
-            `theseus_plugin.plain.plain` refuses.
+            `theseus_plugin.options.plain.plain` refuses.
     """
     values = plain(values)  # nested copies: the caller's mapping stays as it is
     for given in overrides:

@@ -1,59 +1,60 @@
 """Is a successor as robust as its predecessor, and how fast is the attack.
 
-    python -m benchmarks.attack            # train what is attacked, attack it; about two hours on 2 cores
-    python -m benchmarks.attack --speed    # against TextAttack, on a machine that does nothing else; half an hour
-    python -m benchmarks.attack --check    # the committed figures beside what they should reach
+    python -m benchmarks attack            # train what is attacked, attack it; about two hours on 2 cores
+    python -m benchmarks attack --speed    # against TextAttack, on a machine that does nothing else; half an hour
+    python -m benchmarks attack --check    # what is committed beside what it should reach
 
 500 validation examples of the film reviews and of SST-2; predecessor, `theseus` successor, that one in 8 bits, `kd`
 successor of the same size; and a `theseus` successor that was compressed with what misled its predecessor. What has a
-record is not done again. Records: `benchmarks/results/attack/`.
+record is not done again. Records: `benchmarks/results/attack.jsonl`.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
+from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from theseus_plugin.bert_attack.report import FIGURES, cell
-
+from benchmarks import suite
 from benchmarks.attack import augmentation, speed
 from benchmarks.attack.models import TASKS_ATTACKED, AttackedTask, attacked, masked_lm, perplexity
-from benchmarks.glue.page import markdown
 from benchmarks.glue.tasks import MODEL
-from benchmarks.recording import write_record
-from benchmarks.targets import Figure
+from benchmarks.records import Records
+from benchmarks.targets import Target
 from theseus_plugin import api
-from theseus_plugin.files import read_json
+from theseus_plugin.bert_attack.report import ROWS, cell
 from theseus_plugin.recipe import load_recipe
+from theseus_plugin.report.markdown import markdown_table
 
-RESULTS = Path(__file__).parents[1] / "results" / "attack"
+RECORDS = Records("attack")
 SAMPLES = 500
 
 
 def main() -> None:
-    """Run what has no record, then print every figure."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--speed", action="store_true", help="measure the speed, which needs all cores")
-    parser.add_argument("--check", action="store_true", help="exit 1 where a figure falls short of its target")
-    arguments = parser.parse_args()
+    """Run what has no record, then print what is recorded."""
+    options = suite.parser("attack", __doc__, speed="measure the speed, which needs all cores")
+    suite.answer(options, measure, lambda: [RECORDS], tell)
+
+
+def measure(arguments: Namespace) -> None:
+    """The speed, or all else that has no record."""
     if arguments.speed:
-        write_record(_file("speed"), speed.measure())
-    elif not arguments.check:
-        for name, make in SUITES.items():
-            if not _file(name).exists():
-                write_record(_file(name), make())
-    records = {name: read_json(_file(name)) for name in (*SUITES, "speed") if _file(name).exists()}
+        RECORDS.put("speed", speed.measure())
+    else:
+        RECORDS.fill(ATTACKED)
+
+
+def tell() -> bool:
+    """Print what is recorded, and say whether every target is reached."""
+    records = {name: RECORDS[name] for name in (*ATTACKED, "speed") if name in RECORDS}
     for name, record in records.items():
         print(f"## {name}\n\n{speed.table(record) if name == 'speed' else table(record)}\n")  # noqa: T201
     lines = [line for name, record in records.items() for line in _targets(name, record)]
     for line in lines:
         print(line.text)  # noqa: T201
-    if arguments.check and not (lines and all(line.reached for line in lines)):
-        sys.exit(1)
+    return bool(lines) and all(line.reached for line in lines)
 
 
 def robustness(task: AttackedTask) -> dict[str, Any]:
@@ -72,7 +73,7 @@ def augmented() -> dict[str, Any]:
     }
 
 
-SUITES: dict[str, Callable[[], dict[str, Any]]] = {
+ATTACKED: dict[str, Callable[[], dict[str, Any]]] = {
     **{name: partial(robustness, task) for name, task in TASKS_ATTACKED.items()},
     "augmentation": augmented,
 }
@@ -86,38 +87,34 @@ def _attack(task: AttackedTask, models: Mapping[str, Path]) -> dict[str, Any]:
 
 
 def table(record: Mapping[str, Any]) -> str:
-    """The figures in Markdown, a row per model."""
-    rows = [["model", *(heading for heading, _, _ in FIGURES.values())]]
+    """What was measured, in Markdown, a row per model."""
+    rows = [["model", *(heading for heading, _, _ in ROWS.values())]]
     for name, model in zip(record["names"], record["models"], strict=True):
-        rows.append([name, *(cell(model["bert-attack"], figure) for figure in FIGURES)])
-    return markdown(rows)
+        rows.append([name, *(cell(model["bert-attack"], column) for column in ROWS)])
+    return markdown_table(rows)
 
 
-def _targets(name: str, record: Mapping[str, Any]) -> Iterator[Figure]:
+def _targets(name: str, record: Mapping[str, Any]) -> Iterator[Target]:
     if name == "speed":
         yield from speed.targets(record)
     elif name in TASKS_ATTACKED:
         yield from targets(name, record)
 
 
-def targets(name: str, record: Mapping[str, Any]) -> Iterator[Figure]:
+def targets(name: str, record: Mapping[str, Any]) -> Iterator[Target]:
     """Whether the successor is as robust as its predecessor, as far as the intervals tell."""
     by_name = dict(zip(record["names"], (model["bert-attack"] for model in record["models"]), strict=True))
-    figure = "attacked_accuracy"
-    before = by_name["predecessor"]["intervals"][figure]
+    metric = "attacked_accuracy"
+    before = by_name["predecessor"]["intervals"][metric]
     for successor in ("theseus", "theseus-int8"):
-        after = by_name[successor]["intervals"][figure]
-        value = f"{cell(by_name[successor], figure)}, predecessor {cell(by_name['predecessor'], figure)}"
-        yield Figure(
+        after = by_name[successor]["intervals"][metric]
+        value = f"{cell(by_name[successor], metric)}, predecessor {cell(by_name['predecessor'], metric)}"
+        yield Target(
             f"{name}: accuracy of {successor} under attack",
             value,
             "not clearly below the predecessor's",
             after[1] >= before[0],
         )
-
-
-def _file(task: str) -> Path:
-    return RESULTS / f"{task}.json"
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.glue.grid import METHODS
 from benchmarks.glue.tasks import MODEL, TASKS
-from benchmarks.recording import once
+from benchmarks.suite import once
 from theseus_plugin import api
 from theseus_plugin.demo import _prepare
 from theseus_plugin.files import read_json

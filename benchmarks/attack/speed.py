@@ -14,14 +14,14 @@ from statistics import fmean, median
 from typing import Any
 
 from benchmarks.attack.models import HOME, TASKS_ATTACKED, masked_lm
-from benchmarks.glue.page import markdown
-from benchmarks.recording import once
-from benchmarks.targets import Figure
+from benchmarks.suite import once
+from benchmarks.targets import Target
 from theseus_plugin import api
 from theseus_plugin.bert_attack.words import Text, read_stop_words
 from theseus_plugin.cores import usable_cores
 from theseus_plugin.files import read_json
 from theseus_plugin.provenance import environment
+from theseus_plugin.report.markdown import markdown_table
 
 ENVIRONMENT = Path(".venv-textattack")
 REQUIREMENTS = Path(__file__).with_name("peer-requirements.txt")
@@ -72,24 +72,24 @@ def table(record: Mapping[str, Any]) -> str:
                     f"{other['successes']} of {other['attacked']}",
                 ]
             )
-    return markdown(rows)
+    return markdown_table(rows)
 
 
-def targets(record: Mapping[str, Any]) -> Iterator[Figure]:
+def targets(record: Mapping[str, Any]) -> Iterator[Target]:
     """Times as fast, and at equal or better success."""
     for variant, runtime in product(SAMPLES, RUNTIMES):
         ours, theirs = _row(record["ours"][variant][runtime], "all"), _row(record["theirs"][variant], "all")
         ratio = theirs["seconds"] / ours["seconds"]
         name = f"through {runtime}, samples a second against TextAttack {variant}"
-        yield Figure(name, f"{ratio:.1f}x", f"at least {TARGET}x", ratio >= TARGET)
+        yield Target(name, f"{ratio:.1f}x", f"at least {TARGET}x", ratio >= TARGET)
         shares = [one["successes"] / one["attacked"] for one in (ours, theirs)]
         value = f"{shares[0]:.1%}, theirs {shares[1]:.1%}"
         name = f"through {runtime}, attacks that succeed, TextAttack {variant}"
-        yield Figure(name, value, "at least theirs", shares[0] >= shares[1])
+        yield Target(name, value, "at least theirs", shares[0] >= shares[1])
 
 
 def _row(side: Mapping[str, Mapping[str, float]], length: str) -> dict[str, float]:
-    """The figures of a length, or of all; `seconds` are of one sample."""
+    """What was measured for a length, or for all; `seconds` are of one sample."""
     chosen = list(side.values()) if length == "all" else [side[length]]
     summed = {key: sum(one[key] for one in chosen) for key in ("samples", "seconds", "attacked", "successes")}
     return {**summed, "seconds": summed["seconds"] / summed["samples"]}

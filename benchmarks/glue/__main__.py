@@ -1,12 +1,12 @@
 """Replacing against what people would do instead, at the same size and for the same number of steps.
 
-    python -m benchmarks.glue                   # run what is missing: predecessors, the search, the comparison, ...
-    python -m benchmarks.glue --tasks RTE CoLA  # other tasks of GLUE, for whoever has them
-    python -m benchmarks.glue --harness         # latency and bytes of what was trained; nothing else may run
-    python -m benchmarks.glue --presets         # search what examples/ recommends for the tasks
-    python -m benchmarks.glue --write           # bring the tables and plots of the documents up to date
-    python -m benchmarks.glue --check           # recompute every figure from the committed records
-    python -m benchmarks.glue --again           # run a cell anew that is drawn at random: does it land in its interval?
+    python -m benchmarks glue                   # run what is missing: predecessors, the search, the comparison, ...
+    python -m benchmarks glue --tasks RTE CoLA  # other tasks of GLUE, for whoever has them
+    python -m benchmarks glue --harness         # latency and bytes of what was trained; nothing else may run
+    python -m benchmarks glue --presets         # search what examples/ recommends for the tasks
+    python -m benchmarks glue --write           # collect the records; bring tables and plots of documents up to date
+    python -m benchmarks glue --check           # recompute everything that is shown from the records
+    python -m benchmarks glue --again           # run a cell anew that is drawn at random: does it land in its interval?
 
 One record a cell (suite, task, blocks, variant, seed) in `benchmarks/results/glue/`. A run may be stopped at any moment
 and goes on where it was. GLUE_DIR is the folder of the tasks' TSV files.
@@ -14,34 +14,36 @@ and goes on where it was. GLUE_DIR is the folder of the tasks' TSV files.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
 
+from benchmarks import suite
 from benchmarks.glue import documents, grid, harness, page, plots, presets, selection
 from benchmarks.glue.again import run_again
-from benchmarks.glue.runner import file_of, run_cells, run_models
+from benchmarks.glue.runner import is_recorded, run_cells, run_models
 from benchmarks.glue.scores import chosen_rate
 from benchmarks.glue.tasks import TASKS
+from benchmarks.records import parts_of
 from theseus_plugin.errors import UserError
+from theseus_plugin.report.markdown import markdown_table
 
 MEASURED = ["STS-B", "MRPC", "SST-2"]
 PLOTS = Path("docs")
 
 
+@suite.errors_in_words()
 def main() -> None:
     """Do what is asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    others = {
+        "harness": "measure latency and bytes of successors",
+        "presets": "search the presets of examples/",
+        "again": "run a cell anew, drawn at random",
+    }
+    parser = suite.parser("glue", __doc__, **others)
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=MEASURED, metavar="TASK")
     parser.add_argument("--jobs", type=int, default=2, help="cells at a time, one thread each")
-    what = parser.add_mutually_exclusive_group()
-    what.add_argument("--write", action="store_true", help="write the tables and plots of the documents")
-    what.add_argument("--check", action="store_true", help="exit 1 where a target is missed or a document is outdated")
-    what.add_argument("--harness", action="store_true", help="measure latency and bytes of successors")
-    what.add_argument("--presets", action="store_true", help="search the presets of examples/")
-    what.add_argument("--again", action="store_true", help="run a cell anew, drawn at random")
     arguments = parser.parse_args()
     if arguments.check:
         check(arguments.tasks)
@@ -62,13 +64,12 @@ def run(tasks: Sequence[str], jobs: int) -> None:
     run_cells(grid.search(), jobs)
     run_cells(grid.main(grid.HALF, tasks, chosen_rate), jobs)
     run_cells(grid.longer(chosen_rate), jobs)
-    run_cells(grid.beyond(tasks, chosen_rate), jobs)
     run_cells(grid.ablations(tasks, chosen_rate), jobs)
-    run_cells(grid.confirmed(tasks, chosen_rate), jobs)
     run_cells(grid.main(grid.THIRD, tasks, chosen_rate), jobs)
-    run_cells(grid.starts(tasks, chosen_rate), jobs)
+    for question in grid.QUESTIONS.values():
+        run_cells(question.cells(tasks, chosen_rate), jobs)
     transfers = list(grid.transfers(tasks, chosen_rate))
-    if not all(file_of(cell).exists() for cell in transfers):
+    if not all(map(is_recorded, transfers)):
         run_models(grid.sources(chosen_rate), jobs)
     run_cells(transfers, jobs)
 
@@ -77,9 +78,7 @@ def tables(tasks: Sequence[str]) -> dict[str, Callable[[], str]]:
     """The tables by the name that documents ask for them with."""
     made: dict[str, Callable[[], page.Table]] = {
         "short": partial(page.short_table, tasks),
-        "beyond": partial(page.beside_table, tasks, grid.beyond),
-        "confirmed": partial(page.beside_table, tasks, grid.confirmed),
-        "starts": partial(page.beside_table, tasks, grid.starts),
+        **{name: partial(page.beside_table, tasks, question) for name, question in grid.QUESTIONS.items()},
         "ablations": partial(page.ablations_table, grid.ABLATED),
         "longer": page.longer_table,
         "modules": partial(page.modules_table, grid.ABLATED),
@@ -91,12 +90,14 @@ def tables(tasks: Sequence[str]) -> dict[str, Callable[[], str]]:
     for blocks in (grid.HALF, grid.THIRD):
         made[f"scores-{blocks}"] = partial(page.scores_table, blocks, tasks)
         made[f"differences-{blocks}"] = partial(page.differences_table, blocks, tasks)
-    texts = {name: cache(lambda table=table: page.markdown(table())) for name, table in made.items()}
+    texts = {name: cache(lambda rows=rows: markdown_table(rows())) for name, rows in made.items()}
     return {**texts, "harness": cache(harness.table)}
 
 
 def write(tasks: Sequence[str]) -> None:
-    """The documents' tables and plots."""
+    """Collect the records, and bring the documents' tables and plots up to date."""
+    for part in parts_of("glue"):
+        part.collect()
     documents.write(tables(tasks))
     for task in grid.ABLATED:
         found = selection.ablated(task)
@@ -120,13 +121,10 @@ def check(tasks: Sequence[str]) -> None:
         print(line.text)  # noqa: T201
     old = documents.outdated(made)
     for document in old:
-        print(f"{document} does not show these tables: python -m benchmarks.glue --write")  # noqa: T201
+        print(f"{document} does not show these tables: python -m benchmarks glue --write")  # noqa: T201
     if old or not whole or not all(line.reached for line in lines):
         sys.exit(1)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        sys.exit(f"error: {error}")
+    main()

@@ -6,9 +6,8 @@ import random
 import tempfile
 from pathlib import Path
 
-from benchmarks.glue.runner import again_file, recorded, run_one
+from benchmarks.glue.runner import AGAIN, recorded, run_one
 from benchmarks.glue.scores import resampled, score, score_of
-from benchmarks.recording import write_record
 from theseus_plugin.files import read_json
 from theseus_plugin.measure.statistics import interval
 
@@ -31,4 +30,4 @@ def run_again() -> None:
         "interval": interval(resampled(cell)),
         "environment": new["environment"],
     }
-    write_record(again_file(), record)
+    AGAIN.put("again", record)

@@ -10,26 +10,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from theseus_plugin.finite import finite_rows
-from theseus_plugin.predict import predict
 
 from benchmarks.glue.grid import Cell, keeps_model, source_of
 from benchmarks.glue.runner import folder_of
 from benchmarks.glue.scores import chosen_rate
 from benchmarks.glue.tasks import HOME, MODEL, TASKS, GlueTask
-from benchmarks.recording import write_record
+from benchmarks.records import write_record
 from theseus_plugin import api, load_recipe
 from theseus_plugin.checkpoint import load_model, load_tokenizer
 from theseus_plugin.contract import Task
 from theseus_plugin.files import complete_folder, read_json
-from theseus_plugin.measure.runtimes import Batch, TorchModel
+from theseus_plugin.finite import finite_rows
+from theseus_plugin.measure.runtimes import TorchModel
+from theseus_plugin.predict import predict
 from theseus_plugin.surgery.plan import plan_stacks
 from theseus_plugin.surgery.shape import Shape
 from theseus_plugin.surgery.successor import build_successor
+from theseus_plugin.vocabulary import Batch
 
 DIGITS = 4
 PRECISION = "fp32"
-"""Of all training, so that no figure depends on which CPU a cell happened to run on."""
+"""Of all training, so that no score depends on which CPU a cell happened to run on."""
 EVALUATIONS = 5
 """In each cell, of which the best one counts, as in the paper."""
 
@@ -121,6 +122,4 @@ def _kept(result: Mapping[str, Any]) -> dict[str, Any]:
 if __name__ == "__main__":
     given = json.loads(sys.argv[1])
     record = fit_predecessor(TASKS[given["task"]]) if len(given) == 1 else run(Cell(**given))
-    target = Path(sys.argv[2])
-    target.parent.mkdir(parents=True, exist_ok=True)
-    write_record(target, record)
+    write_record(Path(sys.argv[2]), record)

@@ -13,7 +13,8 @@ from functools import cached_property
 import numpy as np
 
 from benchmarks.glue.grid import Cell
-from benchmarks.glue.scores import predecessor_resampled, predecessor_score, read_cell, resampled, score
+from benchmarks.glue.runner import record_of
+from benchmarks.glue.scores import predecessor_resampled, predecessor_score, resampled, score
 from benchmarks.glue.tasks import TASKS
 from theseus_plugin.measure.statistics import interval
 
@@ -47,12 +48,12 @@ class Runs:
     @property
     def seconds(self) -> float:
         """Of training and its evaluations, the median over seeds."""
-        return float(np.median([read_cell(cell)["training"]["seconds"] for cell in self.cells]))
+        return float(np.median([record_of(cell)["training"]["seconds"] for cell in self.cells]))
 
     @property
     def module_costs(self) -> dict[str, list[float]]:
         """By module, and by seed: what the score changes by where that module alone is replaced, as replacing ends."""
-        rows = [read_cell(cell)["training"]["module_costs"] for cell in self.cells]
+        rows = [record_of(cell)["training"]["module_costs"] for cell in self.cells]
         metric = TASKS[self.task].metrics[0]
         names = [row["module"] for row in rows[0][1:]]
         return {name: [seed[at][metric] - seed[0][metric] for seed in rows] for at, name in enumerate(names, start=1)}

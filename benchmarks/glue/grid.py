@@ -1,4 +1,4 @@
-"""Which cells there are: suite x task x blocks x variant x seed. A cell's key says all of it and names its file."""
+"""Which cells there are: suite x task x blocks x variant x seed. A cell's key says all of it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from itertools import product, zip_longest
 from typing import Any
 
+SUITES = ("main", "longer", "beyond", "ablations", "transfer")
+"""What a cell can be of."""
 SHARE = 1 / 3
 """Of the steps, in which `theseus` replaces."""
 
@@ -53,7 +55,7 @@ CONFIRMED = ("constant-0.5", "one-lr-decay")
 become the default.
 """
 BESIDE = ("theseus", "kd")
-"""The methods that `BEYOND`, `CONFIRMED` and `STARTS` are compared with."""
+"""The methods that the variants of `QUESTIONS` are compared with."""
 HALF, THIRD = 3, 2
 """Blocks of successors of half and a third of the depth; transfers are of half."""
 ABLATED = ("MRPC", "SST-2")
@@ -97,7 +99,12 @@ class Cell:
     @property
     def key(self) -> str:
         """Such as `main/MRPC/3-theseus@0.0002-1`."""
-        return f"{self.suite}/{self.task}/{self.blocks}-{self.variant}@{self.rate:g}-{self.seed}"
+        return f"{self.suite}/{self.name}"
+
+    @property
+    def name(self) -> str:
+        """In its suite."""
+        return f"{self.task}/{self.blocks}-{self.variant}@{self.rate:g}-{self.seed}"
 
     @property
     def times(self) -> int:
@@ -128,21 +135,6 @@ def main(blocks: int, tasks: Sequence[str], chosen: Chosen) -> Iterator[Cell]:
     columns = [cells_of(blocks, task, method, rate) for task, (method, rate) in product(tasks, rates.items())]
     for row in zip_longest(*columns):
         yield from (cell for cell in row if cell is not None)
-
-
-def beyond(tasks: Sequence[str], chosen: Chosen) -> Iterator[Cell]:
-    """What goes beyond the paper, for every seed of the comparison, with the learning rate of `theseus`."""
-    return _like_theseus("beyond", BEYOND, tasks, chosen)
-
-
-def confirmed(tasks: Sequence[str], chosen: Chosen) -> Iterator[Cell]:
-    """The ablations that looked best, likewise; the first seeds of `ABLATED` are those of `ablations`."""
-    return _like_theseus("ablations", CONFIRMED, tasks, chosen)
-
-
-def starts(tasks: Sequence[str], chosen: Chosen) -> Iterator[Cell]:
-    """`STARTS`, likewise, at a third of the depth."""
-    return _like_theseus("ablations", STARTS, tasks, chosen, THIRD)
 
 
 def cells_of(blocks: int, task: str, method: str, rate: float) -> list[Cell]:
@@ -187,9 +179,24 @@ def keeps_model(cell: Cell) -> bool:
     return cell.suite == "main" and cell.seed == 1 and cell.variant in TRANSFERRED
 
 
-def _like_theseus(
-    suite: str, variants: Iterable[str], tasks: Sequence[str], chosen: Chosen, blocks: int = HALF
-) -> Iterator[Cell]:
-    for task, variant in product(tasks, variants):
-        for cell in cells_of(blocks, task, "theseus", chosen("theseus")):
-            yield replace(cell, suite=suite, variant=variant)
+@dataclass(frozen=True)
+class Question:
+    """What some variants give for every seed of the comparison, with the learning rate of `theseus`."""
+
+    suite: str
+    variants: Iterable[str]
+    blocks: int = HALF
+
+    def cells(self, tasks: Sequence[str], chosen: Chosen) -> Iterator[Cell]:
+        """Those that answer it."""
+        for task, variant in product(tasks, self.variants):
+            for cell in cells_of(self.blocks, task, "theseus", chosen("theseus")):
+                yield replace(cell, suite=self.suite, variant=variant)
+
+
+QUESTIONS = {
+    "beyond": Question("beyond", BEYOND),
+    "confirmed": Question("ablations", CONFIRMED),
+    "starts": Question("ablations", STARTS, THIRD),
+}
+"""By the name of their table. The first seeds of what is confirmed on `ABLATED` are those of `ablations`."""

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from theseus_plugin.report.markdown import markdown
-
 from benchmarks.glue.grid import HALF, THIRD, Cell
-from benchmarks.glue.runner import bench_file, folder_of, run_models
+from benchmarks.glue.runner import BENCH, folder_of, run_models
 from benchmarks.glue.scores import chosen_rate
 from benchmarks.glue.tasks import HOME, TASKS
-from benchmarks.recording import write_record
 from theseus_plugin import api
-from theseus_plugin.files import read_json
+from theseus_plugin.report.markdown import markdown
 
 TASK = "MRPC"
 """Whose models are measured: successors of one depth differ in nothing but their weights, whatever made them."""
@@ -24,12 +21,12 @@ def measure() -> None:
     """Export the predecessor and the first successors of `theseus`, in fp32 and 8 bits, and time them side by side."""
     models = list(_exports())
     latency = {"shapes": SHAPES, "task_examples": 0}
-    write_record(bench_file(), api.bench(models, evaluators={"latency": latency, "size": {}, "accuracy": {}}))
+    BENCH.put("bench", api.bench(models, evaluators={"latency": latency, "size": {}, "accuracy": {}}))
 
 
 def table() -> str:
-    """The figures in Markdown."""
-    return markdown(read_json(bench_file())["models"], COLUMNS).rstrip()
+    """What was measured, in Markdown."""
+    return markdown(BENCH["bench"]["models"], COLUMNS).rstrip()
 
 
 def _exports() -> Iterator[str]:

@@ -9,13 +9,12 @@ import numpy as np
 
 from benchmarks.glue import grid
 from benchmarks.glue.comparison import Runs, difference, mean_difference, mean_kept
-from benchmarks.glue.grid import METHODS
-from benchmarks.glue.runner import again_file
+from benchmarks.glue.grid import METHODS, Question
+from benchmarks.glue.runner import AGAIN
 from benchmarks.glue.scores import chosen_rate, predecessor_score, searched_score
-from benchmarks.glue.selection import ITSELF, Suite, ablated, beside, compared, replaced, transferred
+from benchmarks.glue.selection import ITSELF, ablated, beside, compared, replaced, transferred
 from benchmarks.glue.tasks import TASKS
-from benchmarks.targets import Figure
-from theseus_plugin.files import read_json
+from benchmarks.targets import Target
 
 KEPT = 0.984
 """The share of the predecessor's score that the paper keeps at half the depth."""
@@ -47,9 +46,9 @@ def differences_table(blocks: int, tasks: Sequence[str]) -> Table:
     return rows
 
 
-def beside_table(tasks: Sequence[str], suite: Suite) -> Table:
-    """What a suite's variants reach with every seed, and how much more that is."""
-    runs = beside(tasks, suite)
+def beside_table(tasks: Sequence[str], question: Question) -> Table:
+    """What a question's variants reach with every seed, and how much more that is."""
+    runs = beside(tasks, question)
     more = [f"more than {name}" for name in grid.BESIDE]
     rows = [["method", *_headings(tasks), "kept, mean over tasks", *more]]
     for method, ours in runs.items():
@@ -109,14 +108,14 @@ def transfers_table(tasks: Sequence[str]) -> Table:
     return rows
 
 
-def targets(tasks: Sequence[str]) -> Iterator[Figure]:
+def targets(tasks: Sequence[str]) -> Iterator[Target]:
     """What issue and paper ask for at half the depth."""
     runs = compared(grid.HALF, tasks)
     ours = runs.pop("theseus")
     for one in ours:
         wanted = len(grid.cells_of(grid.HALF, one.task, "theseus", 0.0))
-        yield Figure(f"seeds, {one.task}", str(len(one.cells)), f"at least {wanted}", len(one.cells) >= wanted)
-    yield Figure(
+        yield Target(f"seeds, {one.task}", str(len(one.cells)), f"at least {wanted}", len(one.cells) >= wanted)
+    yield Target(
         "share of the predecessor's score kept, mean over tasks",
         _kept(ours),
         f"at least {100 * KEPT} %",
@@ -124,11 +123,11 @@ def targets(tasks: Sequence[str]) -> Iterator[Figure]:
     )
     for method, theirs in runs.items():
         value, _ = mean_difference(ours, theirs)
-        yield Figure(f"theseus - {method}, mean over tasks", _difference(ours, theirs), "above 0", value > 0)
+        yield Target(f"theseus - {method}, mean over tasks", _difference(ours, theirs), "above 0", value > 0)
         for one, two in zip(ours, theirs, strict=True):
             _, between = difference(one, two)
             name, shown = f"theseus - {method}, {one.task}", _difference([one], [two])
-            yield Figure(name, shown, "not clearly below 0", between[1] >= 0)
+            yield Target(name, shown, "not clearly below 0", between[1] >= 0)
 
 
 def short_table(tasks: Sequence[str]) -> Table:
@@ -145,17 +144,10 @@ def short_table(tasks: Sequence[str]) -> Table:
 
 def again_table() -> Table:
     """The cell that was run anew."""
-    record = read_json(again_file())
+    record = AGAIN["again"]
     scores = [f"{100 * record[which]:.2f}" for which in ("first", "again")]
     between = _points(record["interval"], ".2f")
     return [["cell", "recorded", "run anew", "interval of the recorded"], [record["cell"], *scores, between]]
-
-
-def markdown(table: Table) -> str:
-    """A table in Markdown."""
-    head, *rows = table
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def rates_table() -> Table:

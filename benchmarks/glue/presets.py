@@ -6,11 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.glue.runner import preset_file, run_predecessors
+from benchmarks.glue.runner import PRESETS, run_predecessors
 from benchmarks.glue.tasks import HOME, TASKS
-from benchmarks.recording import write_record
 from theseus_plugin import api
-from theseus_plugin.files import read_json
 from theseus_plugin.provenance import environment
 from theseus_plugin.tuning.study import values_in_words
 
@@ -21,15 +19,14 @@ TRIALS = 6
 
 def search(tasks: Sequence[str], jobs: int) -> None:
     """Search the presets that have no record yet; what is interrupted goes on with the trial it was in."""
-    missing = [task for task in RECIPES if task in tasks and not preset_file(task).exists()]
+    missing = [task for task in RECIPES if task in tasks and task not in PRESETS]
     run_predecessors(missing, jobs)
     for task in missing:
         recipe, folder = RECIPES[task], HOME / "presets" / task
         folder.mkdir(parents=True, exist_ok=True)
         overrides = list(_overrides(task, folder))
         found = api.tune(recipe, overrides, output=folder / "recipe.yaml", trials=TRIALS, resume=True)
-        preset_file(task).parent.mkdir(parents=True, exist_ok=True)
-        write_record(preset_file(task), {**found, "environment": environment()})
+        PRESETS.put(task, {**found, "environment": environment()})
 
 
 def table(tasks: Sequence[str]) -> list[list[str]]:
@@ -37,12 +34,12 @@ def table(tasks: Sequence[str]) -> list[list[str]]:
     rows = [["preset", "metric", "as it was", "best trial", "all trials", "what was found"]]
     for task in tasks:
         if task in RECIPES:
-            rows.append([f"[{RECIPES[task].name}](../{RECIPES[task]})", *_found(read_json(preset_file(task)))])
+            rows.append([f"[{RECIPES[task].name}](../{RECIPES[task]})", *_found(PRESETS[task])])
     return rows
 
 
 def _overrides(task: str, folder: Path) -> Iterator[str]:
-    """The predecessor and data of the comparison, in fp32 so that no figure depends on the CPU."""
+    """The predecessor and data of the comparison, in fp32 so that no score depends on the CPU."""
     section = TASKS[task].section()
     yield f"predecessor={TASKS[task].predecessor}"
     yield f"successor={folder / 'successor'}"

@@ -13,22 +13,39 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks.glue.grid import Cell
+from benchmarks import records
+from benchmarks.glue.grid import SUITES, Cell
 from benchmarks.glue.tasks import HOME, TASKS
-from theseus_plugin.files import read_json
+from benchmarks.records import Records
 
-RESULTS = Path(__file__).parents[1] / "results" / "glue"
+PREDECESSORS = Records("glue/predecessors")
+"""By task."""
+PRESETS = Records("glue/presets")
+"""The search that a preset comes from, by task."""
+BENCH = Records("glue/bench")
+"""Of the harness, one record: `bench`."""
+AGAIN = Records("glue/again")
+"""The cell that was run anew, one record: `again`."""
 _console = Console(stderr=True)
 
 
-def predecessor_file(task: str) -> Path:
-    """The record of a predecessor."""
-    return RESULTS / "predecessors" / f"{task}.json"
+def records_of(cell: Cell) -> Records:
+    """Those of its suite, by the name of the cell."""
+    return Records(f"glue/{cell.suite}")
 
 
-def file_of(cell: Cell) -> Path:
-    """The record of a cell."""
-    return RESULTS / f"{cell.key}.json"
+def is_recorded(cell: Cell) -> bool:
+    """Whether it was run."""
+    return cell.name in records_of(cell)
+
+
+def record_of(cell: Cell) -> Any:
+    """What a cell gave.
+
+    Raises:
+        KeyError: it was not run.
+    """
+    return records_of(cell)[cell.name]
 
 
 def folder_of(cell: Cell) -> Path:
@@ -36,30 +53,16 @@ def folder_of(cell: Cell) -> Path:
     return HOME / "cells" / cell.key
 
 
-def again_file() -> Path:
-    """The record of the cell that was run anew."""
-    return RESULTS / "again.json"
-
-
-def bench_file() -> Path:
-    """The record of the harness."""
-    return RESULTS / "bench.json"
-
-
-def preset_file(task: str) -> Path:
-    """The record of the search that a preset comes from."""
-    return RESULTS / "presets" / f"{task}.json"
-
-
 def recorded() -> Iterator[Cell]:
     """Every cell that has a record."""
-    for file in sorted(RESULTS.glob("*/*/*.json")):
-        yield Cell(**read_json(file)["cell"])
+    for suite in SUITES:
+        for record in Records(f"glue/{suite}").values():
+            yield Cell(**record["cell"])
 
 
 def run_cells(cells: Iterable[Cell], jobs: int) -> None:
     """Run those that have no record yet, in their order; what is interrupted goes on from its last checkpoint."""
-    _run_all([cell for cell in cells if not file_of(cell).exists()], jobs)
+    _run_all([cell for cell in cells if not is_recorded(cell)], jobs)
 
 
 def run_models(cells: Iterable[Cell], jobs: int) -> None:
@@ -70,13 +73,13 @@ def run_models(cells: Iterable[Cell], jobs: int) -> None:
 def run_predecessors(tasks: Iterable[str], jobs: int) -> None:
     """Fit those whose models are not there, be they recorded or not."""
     lacking = sorted(task for task in set(tasks) if not TASKS[task].predecessor.exists())
-    _run({predecessor_file(task): {"task": task} for task in lacking}, jobs)
+    _run({PREDECESSORS.new_file(task): {"task": task} for task in lacking}, jobs)
 
 
 def _run_all(cells: Sequence[Cell], jobs: int) -> None:
     """Run cells; first the predecessors that they start from."""
     run_predecessors([cell.task for cell in cells if cell.suite != "transfer"], jobs)
-    _run({file_of(cell): vars(cell) for cell in cells}, jobs)
+    _run({records_of(cell).new_file(cell.name): vars(cell) for cell in cells}, jobs)
 
 
 def _run(missing: Mapping[Path, Mapping[str, Any]], jobs: int) -> None:
@@ -85,7 +88,7 @@ def _run(missing: Mapping[Path, Mapping[str, Any]], jobs: int) -> None:
         try:
             for number, done in enumerate(as_completed(running), start=1):
                 done.result()
-                _console.print(f"{number} of {len(missing)}: {running[done].relative_to(RESULTS)}", highlight=False)
+                _console.print(f"{number} of {len(missing)}: {_label(running[done])}", highlight=False)
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)  # the signal that stops us stops the cells that run too
             raise
@@ -107,4 +110,9 @@ def run_one(what: Mapping[str, Any], file: Path, log: Path) -> None:
 
 
 def _run_one(what: Mapping[str, Any], file: Path) -> None:
-    run_one(what, file, HOME / "logs" / file.relative_to(RESULTS).with_suffix(".log"))
+    run_one(what, file, HOME / "logs" / f"{_label(file)}.log")
+
+
+def _label(file: Path) -> str:
+    """Such as `main/MRPC/3-kd@0.0001-1`."""
+    return str(file.relative_to(records.NEW / "glue").with_suffix(""))

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 
 import numpy as np
 from sklearn.metrics import f1_score
 
 from benchmarks.glue.grid import HALF, RATES, SEARCHED, Cell
-from benchmarks.glue.runner import file_of, predecessor_file
+from benchmarks.glue.runner import PREDECESSORS, record_of
 from benchmarks.glue.tasks import TASKS
-from theseus_plugin.files import read_json
 from theseus_plugin.measure.statistics import drawn_examples, resampled_scores
 from theseus_plugin.tasks.metrics import METRICS
 
@@ -21,24 +19,18 @@ Predicted = tuple[np.ndarray, np.ndarray]
 """What a metric takes: answers as if they were logits, and labels."""
 
 
-def read_cell(cell: Cell) -> Any:
-    """The record of a cell; None: it was not run yet."""
-    file = file_of(cell)
-    return read_json(file) if file.exists() else None
-
-
 def score(cell: Cell) -> float:
     """The task's first metric.
 
     Raises:
         UserError: the cell was not run.
     """
-    return score_of(cell.task, _answers(cell))
+    return score_of(cell.task, record_of(cell)["answers"])
 
 
 def predecessor_score(task: str) -> float:
     """The same of the predecessor."""
-    return score_of(task, read_json(predecessor_file(task))["answers"])
+    return score_of(task, PREDECESSORS[task]["answers"])
 
 
 def score_of(task: str, answers: str) -> float:
@@ -49,13 +41,13 @@ def score_of(task: str, answers: str) -> float:
 @cache
 def resampled(cell: Cell) -> np.ndarray:
     """The score on examples drawn with replacement, over and over; the draws are those of all cells of the task."""
-    return _resampled(cell.task, _answers(cell))
+    return _resampled(cell.task, record_of(cell)["answers"])
 
 
 @cache
 def predecessor_resampled(task: str) -> np.ndarray:
     """The same of the predecessor."""
-    return _resampled(task, read_json(predecessor_file(task))["answers"])
+    return _resampled(task, PREDECESSORS[task]["answers"])
 
 
 def chosen_rate(method: str) -> float:
@@ -72,12 +64,8 @@ def searched_score(method: str, rate: float) -> float:
     return float(np.mean([score(Cell("main", task, HALF, method, rate, 1)) for task in SEARCHED]))
 
 
-def _answers(cell: Cell) -> str:
-    return str(read_json(file_of(cell))["answers"])
-
-
 def _predicted(task: str, answers: str) -> Predicted:
-    labels = read_json(predecessor_file(task))["labels"]
+    labels = PREDECESSORS[task]["labels"]
     found, truth = (np.array(line.split(), dtype=float) for line in (answers, labels))
     if TASKS[task].kind == "text-regression":
         return found[:, None], truth

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from benchmarks.glue import grid
 from benchmarks.glue.comparison import Runs
-from benchmarks.glue.grid import METHODS, Cell, Chosen
-from benchmarks.glue.runner import file_of
+from benchmarks.glue.grid import METHODS, Cell, Question
+from benchmarks.glue.runner import is_recorded
 from benchmarks.glue.scores import chosen_rate
 from theseus_plugin.errors import UserError
 
-Suite = Callable[[Sequence[str], Chosen], Iterator[Cell]]
-"""Cells for tasks and chosen learning rates, such as `grid.beyond`."""
 ITSELF = "theseus on the task itself"
 """What no transfer is needed for."""
 
@@ -26,13 +24,13 @@ def compared(blocks: int, tasks: Sequence[str]) -> dict[str, list[Runs]]:
     return _by_name([_of_all_methods(blocks, task) for task in tasks])
 
 
-def beside(tasks: Sequence[str], suite: Suite) -> dict[str, list[Runs]]:
-    """The variants of `suite` after the methods they are compared with, task by task, with the seeds that all have.
+def beside(tasks: Sequence[str], question: Question) -> dict[str, list[Runs]]:
+    """The variants of `question` after the methods they are compared with, task by task, with the seeds that all have.
 
     Raises:
         UserError: there is none yet.
     """
-    return _by_name([_beside(task, suite) for task in tasks])
+    return _by_name([_beside(task, question) for task in tasks])
 
 
 def ablated(task: str) -> dict[str, tuple[Runs, Runs]]:
@@ -69,10 +67,9 @@ def _of_all_methods(blocks: int, task: str) -> dict[str, Runs]:
     return _of_common_seeds(cells, f"{task}, {blocks} blocks")
 
 
-def _beside(task: str, suite: Suite) -> dict[str, Runs]:
-    asked = list(suite([task], chosen_rate))
-    theirs = _by_variant(asked)
-    cells = {method: _of_method(asked[0].blocks, task, method) for method in grid.BESIDE}
+def _beside(task: str, question: Question) -> dict[str, Runs]:
+    theirs = _by_variant(question.cells([task], chosen_rate))
+    cells = {method: _of_method(question.blocks, task, method) for method in grid.BESIDE}
     return _of_common_seeds(cells | theirs, f"{task}, {', '.join(theirs)}")
 
 
@@ -91,13 +88,13 @@ def _by_variant(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
 def _of_common_seeds(cells: Mapping[str, Sequence[Cell]], what: str) -> dict[str, Runs]:
     seeds = set.intersection(*({cell.seed for cell in those} for those in cells.values()))
     if not seeds:
-        raise UserError(f"{what}: no seed of all methods is recorded yet: python -m benchmarks.glue")
+        raise UserError(f"{what}: no seed of all methods is recorded yet: python -m benchmarks glue")
     return {name: _with(seeds, those) for name, those in cells.items()}
 
 
 def _recorded(cells: Iterable[Cell]) -> list[Cell]:
     """Those that were run."""
-    return [cell for cell in cells if file_of(cell).exists()]
+    return [cell for cell in cells if is_recorded(cell)]
 
 
 def _with(seeds: set[int], cells: Iterable[Cell]) -> Runs:

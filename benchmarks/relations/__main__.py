@@ -1,29 +1,29 @@
 """Does a compressed encoder judge facts as well, and how fast is that.
 
-    python -m benchmarks.relations WN18RR      # train, compress, rank; under 30 minutes on 2 cores
-    python -m benchmarks.relations             # all graphs
-    python -m benchmarks.relations --speed     # path search against networkx, on a machine that does nothing else
-    python -m benchmarks.relations --check     # the committed figures beside what they should reach
+    python -m benchmarks relations WN18RR      # train, compress, rank; under 30 minutes on 2 cores
+    python -m benchmarks relations             # all graphs
+    python -m benchmarks relations --speed     # path search against networkx, on a machine that does nothing else
+    python -m benchmarks relations --check     # what is committed beside what it should reach
 
-What has a record is not done again. Records: `benchmarks/results/relations/`.
+What has a record is not done again. Records: `benchmarks/results/relations.jsonl`.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
+from argparse import Namespace
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
+from functools import partial
 from typing import Any
 
-from benchmarks.glue.page import markdown
-from benchmarks.recording import write_record
+from benchmarks import suite
+from benchmarks.records import Records
 from benchmarks.relations import speed
 from benchmarks.relations.runs import GRAPHS, MODELS, run
-from benchmarks.targets import Figure
-from theseus_plugin.files import read_json
+from benchmarks.targets import Target
+from theseus_plugin.errors import UserError
+from theseus_plugin.report.markdown import markdown_table
 
-RESULTS = Path(__file__).parents[1] / "results" / "relations"
+RECORDS = Records("relations")
 MINUTES = 30
 """Of the whole run on WN18RR, at most."""
 SPEED = 5
@@ -33,38 +33,45 @@ RULES = ("mean", "paper")
 
 
 def main() -> None:
-    """Run what has no record, then print every figure."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("graphs", nargs="*", metavar="GRAPH", help=f"of {', '.join(GRAPHS)}; default: all")
-    parser.add_argument("--speed", action="store_true", help="measure the search for paths")
-    parser.add_argument("--check", action="store_true", help="exit 1 where a figure falls short of its target")
-    arguments = parser.parse_args()
-    if unknown := set(arguments.graphs) - set(GRAPHS):
-        parser.error(f"no such graph: {', '.join(sorted(unknown))}")
+    """Run what has no record, then print what is recorded."""
+    options = suite.parser("relations", __doc__, speed="measure the search for paths")
+    options.add_argument("graphs", nargs="*", metavar="GRAPH", help=f"of {', '.join(GRAPHS)}; default: all")
+    suite.answer(options, measure, lambda: [RECORDS], tell)
+
+
+def measure(arguments: Namespace) -> None:
+    """The search for paths, or the graphs that are asked for and have no record.
+
+    Raises:
+        UserError: there is no such graph.
+    """
+    if unknown := sorted(set(arguments.graphs) - set(GRAPHS)):
+        raise UserError(f"no such graph: {', '.join(unknown)}")
     if arguments.speed:
-        write_record(_file("speed"), speed.measure())
-    elif not arguments.check:
-        for name in arguments.graphs or GRAPHS:
-            if not _file(name).exists():
-                write_record(_file(name), run(GRAPHS[name]))
+        RECORDS.put("speed", speed.measure())
+    else:
+        RECORDS.fill({name: partial(run, GRAPHS[name]) for name in arguments.graphs or GRAPHS})
+
+
+def tell() -> bool:
+    """Print what is recorded, and say whether every target is reached."""
     records = recorded()
     lines = list(reached(records))
     print("\n\n".join(told(records, lines)))  # noqa: T201
-    if arguments.check and not (lines and all(line.reached for line in lines)):
-        sys.exit(1)
+    return bool(lines) and all(line.reached for line in lines)
 
 
-def told(records: Mapping[str, Any], lines: Iterable[Figure]) -> list[str]:
-    """The table, and every figure beside what it should reach: what `docs/relations.md` shows."""
+def told(records: Mapping[str, Any], lines: Iterable[Target]) -> list[str]:
+    """The table, and what each should reach: what `docs/relations.md` shows."""
     return [table(records), "\n".join(line.text for line in lines)]
 
 
-def reached(records: Mapping[str, Any]) -> Iterator[Figure]:
+def reached(records: Mapping[str, Any]) -> Iterator[Target]:
     """Of every record."""
     for name, record in records.items():
         yield from targets(name, record)
-    if _file("speed").exists():
-        yield from speed.targets(read_json(_file("speed")))
+    if "speed" in RECORDS:
+        yield from speed.targets(RECORDS["speed"])
 
 
 def table(records: Mapping[str, Any]) -> str:
@@ -73,35 +80,35 @@ def table(records: Mapping[str, Any]) -> str:
     rows = [["graph", "model", *heads, "queries/s", "MB"]]
     for name, record in records.items():
         blank = ["", ""]
-        rows.append([name, "number of paths", *_figures(record["by_number_of_paths"]), *blank])
+        rows.append([name, "number of paths", *_shown(record["by_number_of_paths"]), *blank])
         for model in MODELS:
             one = record["models"][model]
             megabytes = one["size"]["bytes"] / 1e6
             own = [f"{one['ranking']['queries_per_second']:.1f}", f"{megabytes:.1f}"]
-            rows.append([name, model, *_figures(one["ranking"]["rules"]), *own])
+            rows.append([name, model, *_shown(one["ranking"]["rules"]), *own])
         if paper := GRAPHS[name].paper:
             said = [f"{100 * paper[0]:.1f}", "", f"{100 * paper[1]:.1f}"]
             rows.append([name, "BERTRL with BERT-base, the paper's", "", "", "", *said, *blank])
-    return markdown(rows)
+    return markdown_table(rows)
 
 
-def targets(name: str, record: Mapping[str, Any]) -> Iterator[Figure]:
+def targets(name: str, record: Mapping[str, Any]) -> Iterator[Target]:
     """Faster than the predecessor, as good, and within half an hour."""
     ours, first = (record["models"][model]["ranking"] for model in ("successor-int8", "predecessor"))
     ratio = ours["queries_per_second"] / first["queries_per_second"]
-    yield Figure(
+    yield Target(
         f"{name}: queries a second against the predecessor", f"{ratio:.2f}x", f"at least {SPEED}x", ratio >= SPEED
     )
     lost = ours["mrr"] - first["mrr"]
-    yield Figure(f"{name}: MRR", f"{100 * lost:+.2f} points", f"at most {100 * LOST:g} lost", lost >= -LOST)
+    yield Target(f"{name}: MRR", f"{100 * lost:+.2f} points", f"at most {100 * LOST:g} lost", lost >= -LOST)
     bound = first["coverage"]
-    yield Figure(
+    yield Target(
         f"{name}: true facts with a path", f"{bound:.1%}", "bounds Hits@1", all(one <= bound for one in _hits(record))
     )
     if name == "WN18RR":
         minutes, whole = record["seconds"] / 60, record["from_scratch"]
         value = f"{minutes:.1f} minutes" if whole else "not run in one go"
-        yield Figure(f"{name}: the whole run", value, f"at most {MINUTES} minutes", whole and minutes <= MINUTES)
+        yield Target(f"{name}: the whole run", value, f"at most {MINUTES} minutes", whole and minutes <= MINUTES)
 
 
 def _hits(record: Mapping[str, Any]) -> Iterator[float]:
@@ -109,17 +116,13 @@ def _hits(record: Mapping[str, Any]) -> Iterator[float]:
         yield record["models"][model]["ranking"]["rules"]["paper"]["hits@1"]
 
 
-def _figures(rules: Mapping[str, Mapping[str, float]]) -> list[str]:
+def _shown(rules: Mapping[str, Mapping[str, float]]) -> list[str]:
     return [f"{100 * rules[rule][name]:.1f}" for rule in RULES for name in ("hits@1", "hits@10", "mrr")]
 
 
 def recorded() -> dict[str, Any]:
     """The records of the graphs that have one."""
-    return {name: read_json(_file(name)) for name in GRAPHS if _file(name).exists()}
-
-
-def _file(name: str) -> Path:
-    return RESULTS / f"{name}.json"
+    return {name: RECORDS[name] for name in GRAPHS if name in RECORDS}
 
 
 if __name__ == "__main__":

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from theseus_plugin.relations.finder import Finder
-from theseus_plugin.relations.graph import Graph, read_triples
-from theseus_plugin.relations.queries import read_queries
 
 from benchmarks.glue.grid import METHODS
 from benchmarks.glue.tasks import MODEL
-from benchmarks.recording import once
+from benchmarks.suite import once
 from theseus_plugin import api
 from theseus_plugin.cores import usable_cores
-from theseus_plugin.ranking.ranks import ranks, summary
+from theseus_plugin.relations.finder import Finder
+from theseus_plugin.relations.graph import Graph, read_triples
+from theseus_plugin.relations.queries import read_queries
+from theseus_plugin.relations.ranks import ranks, summary
 
 DATA = Path("../shared/data/kg")
 HOME = Path("runs/relations")

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from safetensors.numpy import load_file, save_file
+
 from tests.bad_input.driver import Case
 from tests.bad_input.world import World
 
@@ -108,6 +110,13 @@ def _types(folder: Path) -> None:
     (folder / "tokenizer.json").write_text(text.replace('"type_id": 1', '"type_id": 5'))
 
 
+def _whole(folder: Path) -> None:
+    """A quantised weight under the name of the one that it was made of."""
+    weights = load_file(folder / "model.safetensors")
+    name = next(name for name in weights if name.endswith("query.weight"))
+    save_file({**weights, name: (weights[name] * 100).astype("int8")}, folder / "model.safetensors")
+
+
 def _linked(target: str) -> Spoil:
     def spoil(folder: Path) -> None:
         (folder / "model.safetensors").unlink()
@@ -174,6 +183,7 @@ FILES: list[tuple[str, Spoil, tuple[str, ...]]] = [
     ("no weights at all", _removed("model.safetensors"), ("model.safetensors",)),
     ("an adapter", _raw("adapter_config.json", "{}"), ("adapter", "merge_and_unload")),
     ("weights that are text", _raw("model.safetensors", "no weights"), ("corrupt safetensors",)),
+    ("a weight of whole numbers", _whole, ("query.weight I8", "of a quantised model")),
     ("empty weights", _raw("model.safetensors", b""), ("corrupt safetensors",)),
     ("a link to nothing for weights", _linked("gone.safetensors"), ("model.safetensors",)),
     ("a link to another file for weights", _linked("/etc/passwd"), ("corrupt safetensors",)),

@@ -26,6 +26,12 @@ class Plugin(Base):
     def compress(self, predecessor, successor, task):
         {}
 """
+FITTER = """
+class Plugin(Base):
+    name = "odd"
+    def fit(self, model, predecessor, task):
+        {}
+"""
 RECORD = """
 GOOD = {"kind": "odd", "model": "a", "output": "b", "metric": "f1", "lower_is_better": [], "before": {"f1": 0.5},
     "after": {"f1": 0.5}, "parameters": {"before": 1, "after": 1}, "recipe": {}, "training": {"seconds": 1.0},
@@ -75,6 +81,18 @@ def _only(section: str, code: str, group: str, command: str = "compress") -> Pre
         if section != "schedule":
             w.edit("recipe.yaml", **{section: {"name": "odd"}})
         return [command, "recipe.yaml"]
+
+    return prepare
+
+
+def _fit(code: str, **options: int) -> Prepare:
+    """A recipe that names the fitter `odd`."""
+
+    def prepare(w: World) -> list[str]:
+        install(code, "fitters")
+        w.recipe(predecessor="fitted")
+        w.edit("recipe.yaml", fit={"name": "odd", **options})
+        return ["fit", "recipe.yaml"]
 
     return prepare
 
@@ -303,6 +321,31 @@ CASES = [
         "compresses with a schedule that ends the program when it is imported",
         _only("schedule", "import sys; sys.exit(0)", "schedules"),
         (f"schedule 'odd' of {WHO} cannot be loaded",),
+    ),
+    Case(
+        "fits with a fitter that gives no record",
+        _fit(HEAD + FITTER.format("return None")),
+        (f"fitter 'odd' of {WHO} breaks the contract, its record is None, no mapping",),
+    ),
+    Case(
+        "fits with a fitter that writes nothing",
+        _fit(HEAD + RECORD + FITTER.format("return GOOD")),
+        (f"fitter 'odd' of {WHO} breaks the contract, there is no folder fitted",),
+    ),
+    Case(
+        "fits with a fitter that ends the program",
+        _fit(HEAD + FITTER.format("sys.exit(0)")),
+        (f"fitter 'odd' of {WHO} ended the program",),
+    ),
+    Case("fits with a fitter that has no verb", _fit(HEAD + "class Plugin(Base): name = 'odd'"), (WHO, "it lacks fit")),
+    Case(
+        "fits with a fitter and an option that it does not have",
+        _fit(
+            HEAD.replace("size: int = 1", "size: int = 1\n        model_config = {'extra': 'forbid'}")
+            + FITTER.format("return {}"),
+            sise=1,
+        ),
+        ("unknown key 'fit.sise': did you mean 'size'?",),
     ),
     Case(
         "fits with a task that ends the program",

@@ -313,6 +313,8 @@ CASES = [
         _fit(epochs=1_000_000, batch_size=1),
         ("40,000,000 optimizer steps", "lower epochs"),
     ),
+    Case("fits with a fitter that is not installed", _fit(name="plan"), ("no fitter named 'plan'", "'plain'?")),
+    Case("fits with a fitter without a name", lambda w: ["fit", w.recipe(fit="plain")], ("fit: ", "a section")),
     Case("fits with a batch of true", _fit(batch_size=True), ("fit.batch_size", "not true or false")),
     Case("fits with a seed below 0", _fit(seed=-1), ("fit.seed", "greater than or equal to 0")),
     Case("tunes for minutes that are no number", _search(minutes="nan"), ("minutes", "finite")),

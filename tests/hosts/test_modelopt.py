@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from theseus_plugin.methods.replacing.switch import draw
 from transformers import AutoModelForSequenceClassification
 
 from tests.environments import LayeredEnvironment
 from tests.stock_process import StockProcess
 from theseus_plugin.errors import UserError
+from theseus_plugin.methods.replacing.switch import draw
 
 SCRIPT = Path(__file__).with_name("modelopt_script.py")
 # what `import modelopt.torch` imports and this environment may lack

@@ -18,12 +18,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from safetensors.numpy import load_file
-from theseus_plugin.methods.replacing.config import TheseusConfig
 
 from tests.patience import finished
 from tests.stock_process import StockProcess
 from theseus_plugin import UserError, compress
 from theseus_plugin.cli import app
+from theseus_plugin.methods.replacing.config import TheseusConfig
 
 os.environ["CI"] = "1"  # no telemetry, from the import on
 pytest.importorskip("olive", reason="pip install 'theseus-plugin[olive]'")

@@ -18,7 +18,6 @@ import pytest
 import torch
 import transformers
 from safetensors.numpy import load_file, save_file
-from theseus_plugin.methods.replacing.switch import Switch, draw
 from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
@@ -35,6 +34,7 @@ from tests.stock_process import StockProcess
 from tests.tiny import save_decoder, save_tiny
 from theseus_plugin import UserError, compress
 from theseus_plugin.hosts.trainer import TheseusCallback
+from theseus_plugin.methods.replacing.switch import Switch, draw
 from theseus_plugin.training.batches import BatchStream
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "trainer.py"
@@ -163,6 +163,19 @@ def checkpoints(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     trainer(folder, theseus, args, eval_dataset=examples(folder)[:8]).train()
     theseus.save(output / "successor")
     return output
+
+
+def test_what_a_checkpoint_keeps_of_the_run(checkpoints: Path) -> None:
+    """Checkpoints of earlier versions are read again, so the names stay: step 4, two passes each, three modules."""
+    state = json.loads((checkpoints / "checkpoint-4" / "trainer_state.json").read_text())
+    kept = state["stateful_callbacks"]["TheseusCallback"]
+    assert kept["args"] == {}
+    assert kept["attributes"].keys() == {"run", "micro_step", "counts"}
+    assert kept["attributes"]["micro_step"] == 8
+    drawn = [draw(0.3 + 0.1 * (number // 2), 3, 3, number) for number in range(8)]
+    counts = {"decided": 24, "replaced": sum(map(sum, drawn)), "module_costs": []}
+    assert kept["attributes"]["counts"] == counts
+    assert kept["attributes"]["run"]["max_steps"] == STEPS
 
 
 def test_the_replacing_phase_moves_blocks_only_and_the_other_all(folder: Path, checkpoints: Path) -> None:

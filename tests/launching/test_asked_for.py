@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
-from theseus_plugin.launching.asked_for import check_launch, launched_precision
-from theseus_plugin.launching.command_line import parse
 
 from tests.patience import finished
 from theseus_plugin import UserError, compress, load_recipe
 from theseus_plugin.launching import asked_for
+from theseus_plugin.launching.asked_for import check_launch, launched_precision
+from theseus_plugin.launching.command_line import parse
 from theseus_plugin.training.config import TrainingConfig
 
 FSDP = {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"}

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 from onnx import TensorProto, helper
-from theseus_plugin.options.validation import Options
 
 from theseus_plugin.contract import Task, TaskData
 from theseus_plugin.measure.worker import Worker
+from theseus_plugin.options.validation import Options
 
 NS = 1_000_000_000
 

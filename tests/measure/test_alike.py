@@ -135,18 +135,16 @@ def test_no_difference_is_said_of_unlike_examples(tmp_path):
 
 
 def test_nothing_is_concluded_from_unlike_examples():
-    from theseus_plugin.report.findings import findings
-    from theseus_plugin.report.notes import warnings
-    from theseus_plugin.report.recommend import recommendation
-
     from tests.report.records import two
+    from theseus_plugin.report.summary import summary_of
 
     records = two()
-    assert "Deploy" in recommendation(records)
+    assert "Deploy" in summary_of(records).recommendation
     records[1]["accuracy"] |= {"difference": {}, "unpaired": "12 examples, not 9"}
-    assert recommendation(records) is None
-    assert "on other examples, so not compared (12 examples, not 9)" in findings(records)[0]
-    assert "scored on other examples than the first model (12 examples, not 9)" in warnings(records)[0]
+    summary = summary_of(records)
+    assert summary.recommendation is None
+    assert "on other examples, so not compared (12 examples, not 9)" in summary.findings[0]
+    assert "scored on other examples than the first model (12 examples, not 9)" in summary.warnings[0]
 
 
 def test_unlike_examples_are_not_timed_against_each_other(home, tmp_path):

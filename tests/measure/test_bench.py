@@ -1,15 +1,20 @@
 import json
 
 import pytest
-from theseus_plugin.measure.placement import Placed
-from theseus_plugin.options.validation import Options
-from theseus_plugin.plugins import registry
 
 from tests.measure.scripted import Examples, save_onnx
+from tests.report.test_report import page
+from tests.support_models import Sentences
 from theseus_plugin import api
 from theseus_plugin.contract import Evaluator
 from theseus_plugin.errors import UserError
-from theseus_plugin.measure.bench import kept_in
+from theseus_plugin.measure.accuracy import Accuracy, AccuracyConfig
+from theseus_plugin.measure.bench import bench, kept_in
+from theseus_plugin.measure.latency import Latency, LatencyConfig
+from theseus_plugin.measure.placement import Placed
+from theseus_plugin.measure.size import Size, SizeConfig
+from theseus_plugin.options.validation import Options
+from theseus_plugin.plugins import registry
 
 
 def lines(file):
@@ -86,3 +91,27 @@ def test_an_evaluators_own_option_goes_first(measured):
 def test_what_a_row_says_of_its_model(measured):
     row = measured({"still": {}})
     assert (row["runtime"], row["precision"]) == ("onnxruntime", "fp32")
+
+
+def test_bench_merges_by_evaluator_and_is_json(models, tmp_path):
+    names = [str(models / "bert-onnx"), str(models / "small")]
+    quick = LatencyConfig(
+        shapes=("1x8",), rounds=1, runs=1, max_runs=1, min_seconds=0, min_count=1, warmup_seconds=0, task_examples=0
+    )
+    evaluators = [Accuracy(AccuracyConfig()), Latency(quick), Size(SizeConfig())]
+    result = json.loads(json.dumps(bench(names, Sentences(), evaluators), allow_nan=False))
+    expected = [(names[0], "onnxruntime", "fp32"), (names[1], "torch-eager", "fp32")]
+    assert [(r["model"], r["runtime"], r["precision"]) for r in result["models"]] == expected
+    assert result["status"] == "ok"
+    for row in result["models"]:
+        assert row["accuracy"]["sha256"] == row["latency"]["sha256"] == row["size"]["sha256"]
+    assert result["environment"]["cpu"]
+    assert result["environment"]["versions"]["onnxruntime"]
+    assert "bert-onnx" in page(tmp_path, result["models"])
+
+
+def test_bench_wants_models(tmp_path):
+    with pytest.raises(UserError, match="no model to measure"):
+        bench([], Sentences(), [])
+    with pytest.raises(UserError, match="no such file or folder"):
+        bench([str(tmp_path / "absent")], Sentences(), [])

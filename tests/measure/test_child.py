@@ -5,8 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from theseus_plugin.measure.placement import Placed
-from theseus_plugin.measure.protocol import decode, encode
 
 from tests.measure.scripted import save_onnx
 from tests.patience import SECONDS, late
@@ -14,6 +12,8 @@ from theseus_plugin.errors import UserError
 from theseus_plugin.measure import child as children
 from theseus_plugin.measure.child import Child
 from theseus_plugin.measure.models import resolve
+from theseus_plugin.measure.placement import Placed
+from theseus_plugin.measure.protocol import decode, encode
 
 
 @pytest.fixture

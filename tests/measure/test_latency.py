@@ -1,13 +1,13 @@
 import json
 
 import pytest
-from theseus_plugin.options.validation import validate
 
 from tests.measure.scripted import Examples, save_onnx
 from tests.support_models import Sentences, sentences
 from theseus_plugin.errors import UserError
 from theseus_plugin.measure import child
 from theseus_plugin.measure.latency import Latency, LatencyConfig
+from theseus_plugin.options.validation import validate
 
 QUICK = {
     "rounds": 2,

@@ -1,7 +1,7 @@
 import pytest
-from theseus_plugin.measure.machine import Watch
 
 from theseus_plugin.measure import machine as machine
+from theseus_plugin.measure.machine import Watch
 
 
 def scripted(monkeypatch, **seconds):

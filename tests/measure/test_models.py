@@ -70,6 +70,9 @@ def test_what_is_no_model(models, tmp_path):
         ("mixed", {"operators": ["QuantizeLinear"], "dtype": np.float16}),
         ("mixed", {"operators": ["MatMulInteger"], "metadata": {"theseus.precision": "mixed"}}),
         ("fp32", {"metadata": {"theseus.precision": "of another exporter"}}),
+        ("fp32", {"metadata": {"theseus.precision": "integer"}}),
+        ("integer", {"metadata": {"theseus.precision": "integer", "theseus.method": "another"}}),
+        ("fp32", {"metadata": {"theseus.precision": "of another", "theseus.method": "another"}}),
     ],
 )
 def test_precision_is_what_the_file_says_or_what_its_graph_shows(tmp_path, precision, options):

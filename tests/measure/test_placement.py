@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
-from theseus_plugin.measure.placement import admitted
-from theseus_plugin.options.validation import validate
 
 from tests.measure.scripted import save_onnx
 from theseus_plugin.errors import UserError
 from theseus_plugin.measure.accuracy import AccuracyConfig
 from theseus_plugin.measure.latency import LatencyConfig
 from theseus_plugin.measure.memory import MemoryConfig
+from theseus_plugin.measure.placement import admitted
+from theseus_plugin.options.validation import validate
 
 
 @pytest.mark.parametrize("config", [AccuracyConfig, LatencyConfig, MemoryConfig])

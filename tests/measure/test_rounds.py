@@ -1,7 +1,7 @@
 import pytest
-from theseus_plugin.measure.rounds import Rule, Timed, at_rest, race, time_batches
 
 from tests.measure.scripted import Machine, Process
+from theseus_plugin.measure.rounds import Rule, Timed, at_rest, race, time_batches
 from theseus_plugin.measure.statistics import ratio
 
 

@@ -105,7 +105,7 @@ def test_torch_on_cuda(models, tokens, monkeypatch):
         TorchModel(models / "small", "Any", 1, "cuda", compiled=False)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "synchronize", lambda: log.append("synchronise"))
-    monkeypatch.setattr(checkpoint, "load_model", lambda *_: OnCard())
+    monkeypatch.setattr(checkpoint, "load_to_run", lambda *_: OnCard())
     plain = torch.Tensor.to
     monkeypatch.setattr(
         torch.Tensor, "to", lambda self, device: log.append(("tensor to", device)) or plain(self, "cpu")

@@ -13,6 +13,7 @@ from tests.support_models import Sentences, sentences, torch_logits
 from tests.tiny import save_tiny
 from theseus_plugin.errors import UserError
 from theseus_plugin.onnx import export as exporting
+from theseus_plugin.onnx import fusion
 from theseus_plugin.onnx.config import ExportConfig
 from theseus_plugin.onnx.export import export
 
@@ -173,7 +174,7 @@ def test_a_graph_for_one_shape_alone_is_told_of_the_model(tmp_path, monkeypatch,
 
 def test_a_fusion_that_changes_logits_is_not_kept(tmp_path, monkeypatch):
     save_tiny(tmp_path / "checkpoint", layers=1)
-    real = exporting.fusion.fuse
+    real = fusion.fuse
 
     def fuse_wrongly(plain, fused, heads, width, attention):
         nodes = real(plain, fused, heads, width, attention)
@@ -185,7 +186,7 @@ def test_a_fusion_that_changes_logits_is_not_kept(tmp_path, monkeypatch):
         onnx.save(graph, fused)
         return nodes
 
-    monkeypatch.setattr(exporting.fusion, "fuse", fuse_wrongly)
+    monkeypatch.setattr(fusion, "fuse", fuse_wrongly)
     record = export(str(tmp_path / "checkpoint"), str(tmp_path / "onnx"), Sentences())
     fused = record["stages"][1]
     assert not fused["applied"]
@@ -200,7 +201,7 @@ def test_an_optimizer_that_breaks_down_leaves_the_plain_graph(tmp_path, monkeypa
     def fail(*arguments):
         raise KeyError("pattern")
 
-    monkeypatch.setattr(exporting.fusion, "fuse", fail)
+    monkeypatch.setattr(fusion, "fuse", fail)
     record = export(str(tmp_path / "checkpoint"), str(tmp_path / "onnx"), Sentences())
     assert record["stages"][1] == {"name": "fused", "applied": False, "reason": "KeyError: 'pattern'"}
 

@@ -4,11 +4,11 @@ from functools import partial
 
 import numpy as np
 import pytest
-from theseus_plugin.metric_scale import Scale
 
 from tests.support_models import Sentences, head_of, random_batch, random_model, stock_logits
 from tests.tiny import save_tiny
 from theseus_plugin.errors import UserError
+from theseus_plugin.metric_scale import Scale
 from theseus_plugin.onnx import convert as converting
 from theseus_plugin.onnx import fp16, model_files, quantize
 from theseus_plugin.onnx.config import ExportConfig

@@ -4,10 +4,10 @@ import json
 
 import numpy as np
 import pytest
-from theseus_plugin.finite import NotFinite
-from theseus_plugin.metric_scale import Scale
 
 from theseus_plugin.errors import UserError
+from theseus_plugin.finite import NotFinite
+from theseus_plugin.metric_scale import Scale
 from theseus_plugin.onnx.gate import Gate
 
 COSTS = {"a": 0.001, "b": 0.03, "c": 0.0, "d": 0.004, "e": 0.002}

@@ -3,12 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from theseus_plugin.relations.encode import Encoder
-from theseus_plugin.relations.text import Instance
 from transformers import AutoTokenizer
 
 from tests.tiny import save_tiny
 from theseus_plugin.errors import UserError
+from theseus_plugin.relations.encode import Encoder
+from theseus_plugin.relations.text import Instance
 
 INSTANCE = Instance(
     "Question: the film is what ? Is the correct answer a movie ?",

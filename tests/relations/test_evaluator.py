@@ -11,12 +11,12 @@ import onnx as onnx_file
 import pytest
 import torch
 from click.testing import CliRunner
-from theseus_plugin.relations.graph import Triple, read_triples
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from tests.families import families, section, write
 from theseus_plugin import UserError, explain, export, rank
 from theseus_plugin.cli import app
+from theseus_plugin.relations.graph import Triple, read_triples
 
 pytestmark = pytest.mark.usefixtures("warm_children")
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import datasets
 import pytest
-from theseus_plugin.relations.on_disk import on_disk
 
 from theseus_plugin.errors import UserError
+from theseus_plugin.relations.on_disk import on_disk
 
 _MORE = {"of": datasets.Value("int32")}
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import networkx as nx
 import numpy as np
 import pytest
-from theseus_plugin.relations.graph import Graph, Triple, read_triples
-from theseus_plugin.relations.paths import Paths, neighbourhood, some, walked
 
 from theseus_plugin.errors import UserError
+from theseus_plugin.relations.graph import Graph, Triple, read_triples
+from theseus_plugin.relations.paths import Paths, neighbourhood, some, walked
 
 FAMILY: list[Triple] = [
     ("ann", "parent", "bob"),

@@ -3,9 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from theseus_plugin.relations.queries import read_queries
 
 from theseus_plugin import UserError
+from theseus_plugin.relations.queries import read_queries
 
 
 def test_what_is_varied_is_seen_from_the_facts(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+
 from theseus_plugin.relations.ranks import aggregated, ranks, summary
 
 

@@ -3,12 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
+from theseus_plugin.errors import UserError
 from theseus_plugin.relations.graph import Graph, Triple
 from theseus_plugin.relations.negatives import Negatives
 from theseus_plugin.relations.paths import Paths, neighbourhood
 from theseus_plugin.relations.text import Names, instance
-
-from theseus_plugin.errors import UserError
 
 GRAPH = Graph.of([("1", "_part_of", "2"), ("3", "/film/by", "2"), ("3", "_part_of", "4"), ("1", "likes", "5")])
 NAMES = Names({"1": "wheel", "2": "car", "3": "seat", "4": "wheel"}, {"_part_of": "part of"})

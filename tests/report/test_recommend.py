@@ -1,9 +1,19 @@
+"""Which model is recommended, and when none is."""
+
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from theseus_plugin.report.recommend import recommendation
 
 from tests.report.records import only, ratio, row, six, two
+from theseus_plugin.report.recommend import KEEP
+from theseus_plugin.report.recommend import recommendation as of_bench
+from theseus_plugin.report.record import bench_of
+
+
+def recommendation(records: list[dict[str, Any]], keep: float = KEEP) -> str | None:
+    return of_bench(bench_of(records), keep)
 
 
 def test_the_fastest_of_those_that_keep_the_metric() -> None:

@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 import torch
 import transformers
-from theseus_plugin.methods.replacing.assembly import assemble
-from theseus_plugin.methods.replacing.config import TheseusConfig
-from theseus_plugin.training.training_mode import trainable_settings
 
 from theseus_plugin.errors import UserError
+from theseus_plugin.methods.replacing.assembly import assemble
+from theseus_plugin.methods.replacing.config import TheseusConfig
 from theseus_plugin.surgery.fields import shortened
 from theseus_plugin.surgery.kinds import Kinds
 from theseus_plugin.surgery.plan import kinds_of, notes, plan_stacks
 from theseus_plugin.surgery.shape import Shape
 from theseus_plugin.surgery.stack import find_stacks
 from theseus_plugin.surgery.successor import Cut, build_successor
-from theseus_plugin.training.readback import check_folder
+from theseus_plugin.training.publishing.readback import check_folder
+from theseus_plugin.training.training_mode import trainable_settings
 
 SIZES = {
     "vocab_size": 120,

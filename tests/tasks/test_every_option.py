@@ -6,9 +6,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from theseus_plugin.plugins.registry import create, load
 
 from theseus_plugin.errors import UserError
+from theseus_plugin.plugins.registry import create, load
 
 ENTRIES = tomllib.loads((Path(__file__).parents[2] / "entry_points.toml").read_text())
 TASKS = ENTRIES["model_compression.tasks"]

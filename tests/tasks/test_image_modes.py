@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from theseus_plugin.options.validation import validate
 
 from tests.tiny import save_vit
 from theseus_plugin.errors import UserError
+from theseus_plugin.options.validation import validate
 from theseus_plugin.tasks.images import Images
 from theseus_plugin.tasks.vision import ImageClassification
 

@@ -6,13 +6,13 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from theseus_plugin.options.validation import validate
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 
 from tests.support_models import sentences
 from tests.tiny import save_decoder, save_tiny, save_tokenizer
 from theseus_plugin.checkpoint import load_tokenizer
 from theseus_plugin.errors import UserError
+from theseus_plugin.options.validation import validate
 from theseus_plugin.tasks.language import CausalLM, MaskedLM
 from theseus_plugin.tasks.masking import MaskedAnew, Masks
 

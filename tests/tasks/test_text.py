@@ -6,12 +6,12 @@ import sys
 import datasets
 import numpy as np
 import pytest
-from theseus_plugin.options.validation import validate
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from tests.tiny import save_tiny
 from theseus_plugin.contract import TaskData
 from theseus_plugin.errors import UserError
+from theseus_plugin.options.validation import validate
 from theseus_plugin.tasks.text import TextClassification, TextRegression
 
 TRAIN = "text\tlabel\ngood film\tpos\nbad film\tneg\nthe movie\tpos\n"

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from theseus_plugin.relations.graph import read_triples
-from theseus_plugin.relations.queries import read_queries
-from theseus_plugin.relations.text import Names
 
 from theseus_plugin.bert_attack.similarity import WordVectors
 from theseus_plugin.bert_attack.words import read_stop_words
 from theseus_plugin.errors import UserError
+from theseus_plugin.relations.graph import read_triples
+from theseus_plugin.relations.queries import read_queries
+from theseus_plugin.relations.text import Names
 from theseus_plugin.tasks.labels import class_ids, new_classes
 from theseus_plugin.tasks.reading import read_files
 

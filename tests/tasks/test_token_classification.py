@@ -4,12 +4,12 @@ import datasets
 import numpy as np
 import pytest
 import torch
-from theseus_plugin.options.validation import validate
-from theseus_plugin.tasks.token_classification import TokenClassification
 
 from tests.tiny import save_decoder, save_tiny
 from theseus_plugin.checkpoint import load_tokenizer
 from theseus_plugin.errors import UserError
+from theseus_plugin.options.validation import validate
+from theseus_plugin.tasks.token_classification import TokenClassification
 
 ROWS = [
     {"words": ["The", "film", "xyz", "was", "good"], "tags": ["O", "O", "B-FILM", "O", "O"]},

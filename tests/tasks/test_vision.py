@@ -4,12 +4,12 @@ import datasets
 import numpy as np
 import pytest
 from PIL import Image
-from theseus_plugin.options.validation import validate
 from transformers import ViTImageProcessorPil
 
 from tests.tiny import save_vit
 from theseus_plugin.checkpoint import load_image_processor
 from theseus_plugin.errors import UserError
+from theseus_plugin.options.validation import validate
 from theseus_plugin.tasks import images
 from theseus_plugin.tasks.vision import ImageClassification
 

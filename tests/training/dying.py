@@ -16,6 +16,7 @@ def die_at(where: str, number: int, how: signal.Signals) -> None:
     """
 
     from theseus_plugin.training import loop, run
+    from theseus_plugin.training.resuming import snapshot
 
     def at_step(training: Any, *_: Any) -> bool:
         return bool(training.position.step == number)
@@ -26,7 +27,7 @@ def die_at(where: str, number: int, how: signal.Signals) -> None:
     owner, name, when, before = {
         "step": (loop._Run, "_step", at_step, True),
         "evaluation": (loop._Run, "_evaluate", at_step, False),
-        "writing": (state, "save_file", in_folder, False),
+        "writing": (snapshot, "save_file", in_folder, False),
         "between": (ReplacingPhase, "finish", lambda *_: True, True),
         "publishing": (run, "model_card", lambda *_: True, True),
     }[where]

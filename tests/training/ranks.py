@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from theseus_plugin.methods.replacing.phases import ReplacingPhase, SuccessorPhase
-from theseus_plugin.methods.replacing.switch import Switch
 from torch.distributed.tensor import DTensor
 
 from tests.training.dying import die_at
 from theseus_plugin import compress, load_recipe
+from theseus_plugin.methods.replacing.phases import ReplacingPhase, SuccessorPhase
+from theseus_plugin.methods.replacing.switch import Switch
 from theseus_plugin.training import step
 
 

@@ -15,7 +15,6 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.numpy import load_file
-from theseus_plugin.training.resuming.fingerprints import of_examples, of_model
 from transformers import AutoModelForSequenceClassification
 
 from tests.conftest import write_reviews
@@ -25,6 +24,7 @@ from theseus_plugin import UserError, compress, fit, load_recipe
 from theseus_plugin.contract import TaskData
 from theseus_plugin.recipe import Recipe
 from theseus_plugin.training import loop
+from theseus_plugin.training.resuming.fingerprints import of_examples, of_model
 
 
 class Stopped(Exception):

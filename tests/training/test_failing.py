@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from theseus_plugin.training.training_mode import fast_dropout
 
 from tests import warm
 from theseus_plugin import UserError, compress, load_recipe
 from theseus_plugin.training import loop
+from theseus_plugin.training.training_mode import fast_dropout
 
 
 def test_a_learning_rate_that_is_too_high(recipe: dict[str, Any]) -> None:

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
-from theseus_plugin.plugins.registry import create
-from theseus_plugin.training.step import Stepper
 
 from tests.tiny import save_tiny
 from theseus_plugin import compress, fit, load_recipe
+from theseus_plugin.plugins.registry import create
+from theseus_plugin.training.config import TrainingConfig
 from theseus_plugin.training.evaluation import evaluate
 from theseus_plugin.training.run import TrainingRun
+from theseus_plugin.training.step import Stepper
 
 
 def weights(result: Any) -> dict[str, np.ndarray]:
@@ -116,6 +117,7 @@ def test_fit_gives_what_compress_reads(recipe: dict[str, Any], tmp_path: Path) -
     recipe["fit"] = recipe["fit"] | {"epochs": 6}
     fitted = fit(recipe)
     assert fitted["after"]["accuracy"] > 0.9, "one word decides: easily learnt"
+    assert fitted["recipe"]["fit"] == TrainingConfig(**recipe["fit"]).model_dump(mode="json"), "without a name"
     assert compress(recipe)["before"] == pytest.approx(fitted["after"])
 
 

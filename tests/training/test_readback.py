@@ -11,7 +11,6 @@ import pytest
 import torch
 import transformers
 from safetensors.torch import load_file, save_file
-from theseus_plugin.training.training_mode import trainable_settings
 from torch import nn
 
 from tests.tiny import save_tiny, tiny_config
@@ -21,7 +20,8 @@ from theseus_plugin.hosts.trainer import TheseusCallback
 from theseus_plugin.surgery.plan import plan_stacks
 from theseus_plugin.surgery.shape import Shape
 from theseus_plugin.surgery.successor import build_successor
-from theseus_plugin.training.readback import check_folder
+from theseus_plugin.training.publishing.readback import check_folder
+from theseus_plugin.training.training_mode import trainable_settings
 
 CLASSIFIER = "AutoModelForSequenceClassification"
 

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 from safetensors.numpy import load_file
-from theseus_plugin.fitting.plain import fit
 
 from tests.families import families, section
 from tests.support_models import sentences
 from tests.tiny import save_decoder, save_tiny, save_vit
 from tests.toy_task import Toy
 from theseus_plugin.contract import Task
+from theseus_plugin.fitting.plain import Plain
 from theseus_plugin.recipe import Recipe
 from theseus_plugin.training import loop
 from theseus_plugin.training.config import TrainingConfig
@@ -89,13 +89,13 @@ def test_stopped_in_a_later_epoch_it_goes_on_as_it_was(
         model = save_tiny(tmp_path / "model", head=False, layers=1)
     chosen = task(name, tmp_path)
     more = {"epochs": 2, "eval_steps": 7} if name == "relations" else {}
-    whole = fit(str(model), str(tmp_path / "whole"), chosen, training(**more))
+    whole = Plain(training(**more)).fit(str(model), str(tmp_path / "whole"), chosen)
     assert len(whole["training"]["evaluations"]) > 2
     with monkeypatch.context() as patch:
         stopped_at(step, patch)
         with pytest.raises(Stopped):
-            fit(str(model), str(tmp_path / "again"), chosen, training(**more))
-    again = fit(str(model), str(tmp_path / "again"), chosen, training(**more, resume=True))
+            Plain(training(**more)).fit(str(model), str(tmp_path / "again"), chosen)
+    again = Plain(training(**more, resume=True)).fit(str(model), str(tmp_path / "again"), chosen)
     assert again["training"]["resumed_at"] == [step // 5 * 5]
     assert again["training"]["evaluations"] == whole["training"]["evaluations"]
     assert again["after"] == whole["after"]
@@ -110,7 +110,7 @@ def test_nobody_but_the_loop_tells_a_split_its_epoch(tmp_path: Path, monkeypatch
     with monkeypatch.context() as patch:
         stopped_at(8, patch)
         with pytest.raises(Stopped):
-            fit(str(model), str(tmp_path / "out"), toy, training())
+            Plain(training()).fit(str(model), str(tmp_path / "out"), toy)
     assert [split.told for split in toy.made] == [[0, 1, 2], []]
-    fit(str(model), str(tmp_path / "out"), toy, training(resume=True))
+    Plain(training(resume=True)).fit(str(model), str(tmp_path / "out"), toy)
     assert [split.told for split in toy.made[2:]] == [[1, 2, 3, 4], []]

@@ -14,7 +14,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from tests.tiny import save_tiny
 from theseus_plugin import bench, compress, export, fit
 from theseus_plugin.recipe import load_recipe
-from theseus_plugin.training.rounding import precisions_of
+from theseus_plugin.training.publishing.rounding import precisions_of
 
 
 def halved(folder: Path, dtype: torch.dtype, **options: Any) -> Path:

@@ -12,19 +12,20 @@ import pytest
 import torch
 from accelerate import Accelerator
 from safetensors.numpy import load_file
-from theseus_plugin.methods.distillation.config import PatientConfig
-from theseus_plugin.methods.distillation.phases import IntermediatePhase, LogitsPhase, Pair, PatientPhase
-from theseus_plugin.training.step import Stepper
 from transformers import AutoModelForCausalLM, AutoModelForTokenClassification, PreTrainedModel
 
 from tests.tiny import save_decoder, save_tiny
 from theseus_plugin import UserError, compress, fit
 from theseus_plugin.contract import IGNORED, TaskData
+from theseus_plugin.methods.distillation.config import PatientConfig
+from theseus_plugin.methods.distillation.phases import IntermediatePhase, LogitsPhase, PatientPhase
+from theseus_plugin.methods.teaching.pair import Pair
 from theseus_plugin.surgery.plan import plan_stacks
 from theseus_plugin.surgery.shape import Shape
 from theseus_plugin.surgery.successor import build_successor
 from theseus_plugin.training.batches import labelled, refuse_unlabelled
 from theseus_plugin.training.phase import Phase
+from theseus_plugin.training.step import Stepper
 
 ZERO_WIDTH = {"words": ["\u200b"], "tags": ["O"]}
 SENTENCES = [

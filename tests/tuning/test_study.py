@@ -8,10 +8,9 @@ import pytest
 import yaml
 
 from tests.commands import Run, refused
-from theseus_plugin import compress, tune
+from theseus_plugin import api, compress, tune
 from theseus_plugin.errors import Interrupted, UserError
 from theseus_plugin.files import read_json
-from theseus_plugin.tuning import study
 
 RATE = "training.learning_rate"
 SCHEDULES = [{"name": "constant", "rate": rate} for rate in (0.5, 0.7)]
@@ -48,7 +47,7 @@ def search(recipe: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPat
     """`tune` over learning rates alone, with a stand-in for `compress`."""
 
     def search(compressed: Compressed, **options: Any) -> dict[str, Any]:
-        monkeypatch.setattr(study, "compress", compressed)
+        monkeypatch.setattr(api, "compress", compressed)
         values = {RATE: list(compressed.scores), "schedule": SCHEDULES[:1]}
         return tune(recipe, output=tmp_path / "tuned.yaml", search=values, **options)
 
@@ -167,7 +166,7 @@ def test_an_output_in_the_way_is_told_before_any_trial(
     tmp_path: Path, recipe: dict[str, Any], monkeypatch: pytest.MonkeyPatch, output: str, said: str
 ) -> None:
     compressed = Compressed({1e-3: 0.5})
-    monkeypatch.setattr(study, "compress", compressed)
+    monkeypatch.setattr(api, "compress", compressed)
     (tmp_path / "x").mkdir()
     with pytest.raises(UserError, match=said):
         tune(recipe, output=tmp_path / output, search={RATE: [1e-3], "schedule": SCHEDULES[:1]})

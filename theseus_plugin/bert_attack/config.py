@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from theseus_plugin.measure.devices import Placed
+from theseus_plugin.measure.placement import Placed
 
 
 class AttackConfig(Placed):

@@ -33,9 +33,6 @@ class BertAttack(Evaluator):
     Config = AttackConfig
     config: AttackConfig
 
-    def __init__(self, config: AttackConfig) -> None:
-        self.config = config
-
     def evaluate(self, models: Sequence[str], task: Task) -> list[dict[str, Any]]:
         """Per model the figures of `results.summary`, the seconds of the attack but for loading (words that an earlier
         model was attacked with are not looked for again), its options, what measured similarity, whether words were
@@ -46,7 +43,7 @@ class BertAttack(Evaluator):
                 language model that is none, a file of words or vectors that cannot be read, or an output that exists.
         """
         from theseus_plugin.files import complete_folder, refuse_existing
-        from theseus_plugin.measure.devices import admitted
+        from theseus_plugin.measure.placement import admitted
 
         output = self.config.output
         if output is not None:
@@ -114,8 +111,8 @@ class BertAttack(Evaluator):
     ) -> tuple[list[Outcome], float]:
         from theseus_plugin.bert_attack.search import attack, hold
         from theseus_plugin.bert_attack.target import Target
+        from theseus_plugin.console import progress
         from theseus_plugin.measure.child import opened
-        from theseus_plugin.progress import progress
 
         config, side = self.config, self._side(data)
         with (
@@ -163,7 +160,7 @@ def _write(folder: Path, names: Sequence[str], records: Sequence[dict[str, Any]]
     """A JSON Lines file a model, and the page."""
     import json
 
-    from theseus_plugin.bert_attack.shown import page_of
+    from theseus_plugin.bert_attack.report import page_of
 
     for number, lines in enumerate(shown, start=1):
         text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)

@@ -9,15 +9,15 @@ import numpy as np
 
 from theseus_plugin.checkpoint import load_tokenizer
 from theseus_plugin.errors import UserError
-from theseus_plugin.onnx.predict import predict
-from theseus_plugin.task_data import load_data
+from theseus_plugin.plugins.task_data import load_data
+from theseus_plugin.predict import predict
 from theseus_plugin.tasks.tokens import tokenize
 
 if TYPE_CHECKING:
     from theseus_plugin.contract import Task, TaskData
     from theseus_plugin.measure.child import Child
     from theseus_plugin.measure.models import Model
-    from theseus_plugin.measure.runtimes import Batch
+    from theseus_plugin.vocabulary import Batch
 
 
 class Target:

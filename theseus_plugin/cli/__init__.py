@@ -14,13 +14,13 @@ from typing import Any
 import click
 
 from theseus_plugin.cli.ending import ended_by_signals, told
-from theseus_plugin.cli.extending import new_plugin, olive_config, plugins
-from theseus_plugin.cli.knowledge import explain, rank
 from theseus_plugin.cli.measuring import attack, bench, demo, export
 from theseus_plugin.cli.output import lost_output, open_streams
+from theseus_plugin.cli.plugins import new_plugin, olive_config, plugins
+from theseus_plugin.cli.relations import explain, rank
 from theseus_plugin.cli.training import compress, fit, tune
-from theseus_plugin.launching import is_first_process, leave_process_group, tell_launcher
-from theseus_plugin.showing import message
+from theseus_plugin.console import message
+from theseus_plugin.launching.ranks import is_first_process, leave_process_group, tell_launcher
 
 _PATIENCE = 30
 """Seconds that other processes leave the first one to tell a mistake before they tell it themselves."""

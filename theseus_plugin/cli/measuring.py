@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from theseus_plugin.cli.options import as_json_option, runs_models, set_option, task_option
 from theseus_plugin.cli.printing import print_json, say, show_bench, show_models
-from theseus_plugin.scale import scale
+from theseus_plugin.metric_scale import scale
+from theseus_plugin.vocabulary import ExportPrecision, GraphDevice
 
 
 @click.command()
@@ -18,7 +19,7 @@ from theseus_plugin.scale import scale
 @task_option
 @click.option(
     "--precision",
-    type=click.Choice(["fp32", "fp16", "int8-dynamic", "int8-static"]),
+    type=click.Choice(get_args(ExportPrecision)),
     help="int8 for CPUs, with activation ranges found in each call or once; fp16 for GPUs.  [default: fp32]",
 )
 @click.option(
@@ -31,7 +32,9 @@ from theseus_plugin.scale import scale
     help="Difference in logits that passes in fp32; of a regression as a share of their spread.  [default: 1e-4]",
 )
 @click.option("--examples", type=int, help="Examples to compare logits on.  [default: 64]")
-@click.option("--device", type=click.Choice(["cpu", "cuda"]), help="What to arrange the graph for.  [default: cpu]")
+@click.option(
+    "--device", type=click.Choice(get_args(GraphDevice)), help="What to arrange the graph for.  [default: cpu]"
+)
 @click.option("--opset", type=int, help="Version of the ONNX operators.  [default: 17]")
 @as_json_option
 def export(checkpoint: str, output: str, task: str | None, as_json: bool, **options: Any) -> None:
@@ -102,7 +105,7 @@ def attack(models: Sequence[str], task: str | None, overrides: Sequence[str], as
     MODEL is a checkpoint, an ONNX folder or file.
     """
     from theseus_plugin import api
-    from theseus_plugin.bert_attack.shown import table
+    from theseus_plugin.bert_attack.report import table
     from theseus_plugin.recipe import override
 
     given = {name: value for name, value in options.items() if value is not None}

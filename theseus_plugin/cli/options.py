@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import get_args
 
 import click
+
+from theseus_plugin.vocabulary import Device
 
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print the record as JSON on standard output.")
 resume_option = click.option(
@@ -28,5 +31,5 @@ def takes_recipe(command: Callable[..., None]) -> Callable[..., None]:
 def runs_models(command: Callable[..., None]) -> Callable[..., None]:
     """The options of commands that run models: where, and with how many threads."""
     command = click.option("--threads", type=int, help="Threads.  [default: all usable cores]")(command)
-    places = click.Choice(["cpu", "cuda", "tensorrt"])
+    places = click.Choice(get_args(Device))
     return click.option("--device", type=places, help="Where to run them.  [default: cpu]")(command)

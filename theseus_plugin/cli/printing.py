@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from theseus_plugin.launching import is_first_process
-from theseus_plugin.scale import scale
-from theseus_plugin.showing import printable
+from theseus_plugin.console import printable
+from theseus_plugin.launching.ranks import is_first_process
+from theseus_plugin.metric_scale import scale
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -20,20 +20,23 @@ def show_bench(record: dict[str, Any], report: str | None, as_json: bool) -> Non
     """What `bench` measured: as a table with what follows from it, and as a page where one is wanted; or as JSON."""
     from rich.console import Console
 
-    from theseus_plugin.measure.findings import findings
-    from theseus_plugin.measure.recommend import recommendation
-    from theseus_plugin.measure.report import table, write_report
+    from theseus_plugin.report.summary import summary_of, write_report
+    from theseus_plugin.report.table import terminal_table
 
+    if as_json and report is None:
+        print_json(record)
+        return
+    summary = summary_of(record["models"])
     if report is not None:
-        write_report(report, record["models"], "Benchmark", record["environment"])
+        write_report(report, summary, "Benchmark", record["environment"])
     if as_json:
         print_json(record)
         return
-    Console().print(table(record["models"]))
-    for line in findings(record["models"]):
+    Console().print(terminal_table(summary.rows, summary.warnings))
+    for line in summary.findings:
         say(line)
-    if advice := recommendation(record["models"]):
-        say(advice, bold=True)
+    if summary.recommendation:
+        say(summary.recommendation, bold=True)
     if report is not None:
         say(f"report: {report}")
 

@@ -13,7 +13,6 @@ PyTorch's hook of all optimizers; of those, the ones that hold blocks of the suc
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from torch import nn
@@ -22,13 +21,9 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from transformers import PreTrainedModel
 
 from theseus_plugin.errors import UserError
-from theseus_plugin.replacing.assembly import assemble
-from theseus_plugin.replacing.config import TheseusConfig
-from theseus_plugin.replacing.phases import ReplacingPhase, SuccessorPhase
-from theseus_plugin.replacing.schedules import replacing_steps
-from theseus_plugin.surgery.plan import notes
+from theseus_plugin.methods.replacing.config import TheseusConfig
+from theseus_plugin.methods.replacing.follower import Follower, follower_options
 from theseus_plugin.training.config import TrainingConfig
-from theseus_plugin.validation import validate
 
 try:
     from modelopt.torch.opt.config import ModeloptBaseConfig, ModeloptField
@@ -38,6 +33,10 @@ except ImportError as error:
     raise UserError(f"ModelOpt cannot be imported ({error}): pip install 'theseus-plugin[modelopt]'") from error
 
 REGISTRY = _ModeRegistryCls("theseus")
+_REFUSALS = dict.fromkeys(
+    ("clip_scope", "logits_share", "module_costs"),
+    "cannot be had in a loop of yours: use `theseus-plugin compress`",
+)
 
 
 class ReplaceConfig(ModeloptBaseConfig):  # type: ignore[misc]
@@ -54,54 +53,25 @@ class ExportConfig(ModeloptBaseConfig):  # type: ignore[misc]
     """The mode `export_successor` has no options."""
 
 
-class Replacement:
-    """A run of progressive module replacing that follows somebody else's loop.
+class Replacement(Follower):
+    """A run that hooks tell of the model's passes and of the steps of its optimizer.
 
     Args:
         model: the predecessor; slots are put into it.
         config: what to do.
-
-    Attributes:
-        step: optimizer steps so far.
-        micro_step: forward passes in training so far.
 
     Raises:
         UserError: a wrong option, or a model that cannot be compressed so.
     """
 
     def __init__(self, model: PreTrainedModel, config: ReplaceConfig) -> None:
-        options = _options(config)
-        self.assembly = assemble(model, options)
-        for note in notes(self.assembly.plans):
-            warnings.warn(note, stacklevel=2)
-        steps = replacing_steps(options.schedule, config.steps)
-        self.replacing = ReplacingPhase(self.assembly, options, steps, config.steps)
-        self.following = SuccessorPhase(self.assembly, options, config.steps - steps)
-        self.step = self.micro_step = 0
-        self._phase: ReplacingPhase | SuccessorPhase | None = None
-        # An optimizer or DistributedDataParallel that is made next may take only what requires a gradient now: that
-        # has to be all that either phase trains.
-        model.requires_grad_(False)
-        self.following.start()
+        super().__init__(model, _options(config))
+        self.begin(config.steps, config.seed)
         self._blocks = set(self.assembly.successor_blocks.parameters())
         self._hooks = [
             model.register_forward_pre_hook(self._before_forward),
             register_optimizer_step_post_hook(self._after_step),
         ]
-
-    @property
-    def rate(self) -> float:
-        """The replacing rate of the last forward pass in training; before the first, the one it begins with."""
-        return (self._phase or self.replacing).figures()["p"]
-
-    def state(self) -> dict[str, Any]:
-        """What a resumed run needs to go on with the same rate and draws."""
-        return {"step": self.step, "micro_step": self.micro_step, "counts": self.replacing.state()}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take up the counts of an interrupted run."""
-        self.step, self.micro_step = state["step"], state["micro_step"]
-        self.replacing.restore(state["counts"])
 
     def export(self) -> PreTrainedModel:
         """End the run; gives the stock successor.
@@ -116,22 +86,12 @@ class Replacement:
             )
         for hook in self._hooks:
             hook.remove()
-        self.assembly.drop_predecessor()
-        return self.assembly.successor.requires_grad_(True)
+        return self.end().requires_grad_(True)
 
     def _before_forward(self, model: nn.Module, inputs: Any) -> None:
-        if not model.training:
-            return
-        phase = self.replacing if self.step < self.replacing.steps else self.following
-        if phase is not self._phase:
-            self._phase = phase
-            phase.start()
-        if phase is self.replacing:
-            self.replacing.before_forward(self.step, self.micro_step)
-        else:
-            for module in self.assembly.modules:
-                module.replaced, module.mix = True, None
-        self.micro_step += 1
+        if model.training:
+            self.before_pass()
+            self.micro_step += 1
 
     def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         if any(parameter in self._blocks for group in optimizer.param_groups for parameter in group["params"]):
@@ -188,10 +148,7 @@ class ExportMode(ModeDescriptor):  # type: ignore[misc]
 def _options(config: ReplaceConfig) -> TheseusConfig:
     """The options, but for those that a mode has no say in."""
     training = TrainingConfig(seed=config.seed)
-    options = validate(TheseusConfig, {"training": training, **config.options}, where="options")
+    options = follower_options({"training": training, **config.options}, where="options", refusals=_REFUSALS)
     if options.training != training:
         raise UserError("options.training: leave it out, the loop that trains is yours")
-    for option in ("clip_scope", "module_costs", "logits_share"):
-        if getattr(options, option) != TheseusConfig.model_fields[option].default:
-            raise UserError(f"options.{option}: cannot be had in a loop of yours: use `theseus-plugin compress`")
     return options

@@ -20,15 +20,15 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
-from theseus_plugin import registry
 from theseus_plugin.api import compress
 from theseus_plugin.contract import as_recipe
 from theseus_plugin.errors import Interrupted, UserError, did_you_mean
 from theseus_plugin.files import read_json
-from theseus_plugin.hosts.parameters import python_type
-from theseus_plugin.hosts.processes import compress_in_processes
+from theseus_plugin.hosts.olive_parameters import python_type
+from theseus_plugin.hosts.olive_processes import compress_in_processes
+from theseus_plugin.plugins import registry
+from theseus_plugin.plugins.schemas import resolved, resuming
 from theseus_plugin.recipe import Recipe, load_recipe
-from theseus_plugin.schemas import resolved, resuming
 
 try:
     from olive.model import HfModelHandler

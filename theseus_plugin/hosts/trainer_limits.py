@@ -7,11 +7,17 @@ from typing import Any
 from transformers import PreTrainedModel, TrainingArguments
 
 from theseus_plugin.errors import UserError
-from theseus_plugin.replacing.config import TheseusConfig
-from theseus_plugin.replacing.schedules import rate
-from theseus_plugin.replacing.switch import Slot
-from theseus_plugin.training.launch import asked
-from theseus_plugin.validation import validate
+from theseus_plugin.launching.asked_for import asked
+from theseus_plugin.methods.replacing.config import TheseusConfig
+from theseus_plugin.methods.replacing.follower import follower_options
+from theseus_plugin.methods.replacing.schedules import rate
+from theseus_plugin.methods.replacing.switch import Slot
+
+_REFUSALS = {
+    "clip_scope": "'all' cannot be had here: Trainer clips what it trains",
+    "logits_share": "cannot be had here, Trainer computes the loss: use `theseus-plugin compress`",
+    "module_costs": "not measured here: use `theseus-plugin compress`",
+}
 
 
 def configuration(options: dict[str, Any]) -> TheseusConfig:
@@ -22,14 +28,7 @@ def configuration(options: dict[str, Any]) -> TheseusConfig:
     """
     if "training" in options:
         raise UserError("training is not an option here: the arguments of Trainer say how to train")
-    config = validate(TheseusConfig, options, where="")
-    if config.clip_scope != "trainable":
-        raise UserError(f"clip_scope: {config.clip_scope!r} cannot be had here: Trainer clips what it trains")
-    if config.logits_share:
-        raise UserError("logits_share: cannot be had here, Trainer computes the loss: use `theseus-plugin compress`")
-    if config.module_costs:
-        raise UserError("module_costs: not measured here: use `theseus-plugin compress`")
-    return config
+    return follower_options(options, where="", refusals=_REFUSALS)
 
 
 def refuse_model(model: Any) -> None:

@@ -6,13 +6,16 @@ Importing this module imports neither torch nor transformers.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from theseus_plugin.errors import UserError
+from theseus_plugin.errors import UserError, some
 
 WEIGHTS = "model.safetensors"
 INDEX = f"{WEIGHTS}.index.json"
+_PARAMETERS = (".weight", ".bias")
+_WHOLE = ("I8", "U8", "I16", "U16", "I32", "U32", "I64", "U64", "BOOL")
 PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 
 
@@ -101,6 +104,29 @@ def read_fields(file: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise UserError(f"{file} holds {_kind(value)}, not an object of fields: copy the checkpoint again")
     return value
+
+
+def refuse_whole_numbers(checkpoint: str, files: Sequence[Path]) -> None:
+    """Refuse weights that are whole numbers: `transformers` would take a quantised model's for the weights themselves.
+
+    Raises:
+        UserError: some are.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    for file in (one for one in files if one.suffix == ".safetensors"):
+        try:
+            with safe_open(file, framework="numpy") as opened:
+                kinds = {name: opened.get_slice(name).get_dtype() for name in opened.keys()}  # noqa: SIM118
+        except (OSError, SafetensorError):  # loading it tells that
+            continue
+        whole = [name for name, kind in sorted(kinds.items()) if name.endswith(_PARAMETERS) and kind in _WHOLE]
+        if whole:
+            told = some([f"{name} {kinds[name]}" for name in whole])
+            raise UserError(
+                f"{checkpoint}: weights are whole numbers ({told}), as of a quantised model: name the checkpoint that"
+                " it was made of"
+            )
 
 
 def leaves(name: str) -> bool:

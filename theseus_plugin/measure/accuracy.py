@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from theseus_plugin.console import progress
 from theseus_plugin.contract import Evaluator
 from theseus_plugin.errors import UserError, reason
-from theseus_plugin.measure.devices import Placed
-from theseus_plugin.progress import progress
+from theseus_plugin.measure.placement import Placed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from theseus_plugin.contract import Task, TaskData
     from theseus_plugin.measure.alike import Asked
     from theseus_plugin.measure.models import Model
-    from theseus_plugin.measure.runtimes import Batch
+    from theseus_plugin.vocabulary import Batch
 
 
 class AccuracyConfig(Placed):
@@ -39,9 +39,6 @@ class Accuracy(Evaluator):
     Config = AccuracyConfig
     config: AccuracyConfig
 
-    def __init__(self, config: AccuracyConfig) -> None:
-        self.config = config
-
     def evaluate(self, models: Sequence[str], task: Task) -> list[dict[str, Any]]:
         """Per model: `metrics` with their `intervals`, their `difference` from the first model's (value and interval,
         both models judged on the same resampled examples; none, and the reason as `unpaired`, where a model is asked
@@ -53,7 +50,7 @@ class Accuracy(Evaluator):
             UserError: a path that is no model or not for this device, what the task refuses, a model that cannot be
                 run, whose head does not fit the task, or whose logits or metrics are not finite.
         """
-        from theseus_plugin.measure.devices import admitted
+        from theseus_plugin.measure.placement import admitted
 
         scored = [self._score(model, task) for model in admitted(models, self.config)]
         return [self._record(one, scored[0]) for one in scored]
@@ -63,8 +60,8 @@ class Accuracy(Evaluator):
 
         from theseus_plugin.measure.alike import Asked, marks
         from theseus_plugin.measure.child import opened
-        from theseus_plugin.onnx.predict import predict
-        from theseus_plugin.task_data import load_data
+        from theseus_plugin.plugins.task_data import load_data
+        from theseus_plugin.predict import predict
 
         data = load_data(task, str(model.folder), splits=("validation",))
         examples = data.splits["validation"]
@@ -135,7 +132,7 @@ class _Scored:
     @cached_property
     def resampled(self) -> dict[str, np.ndarray]:
         from theseus_plugin.measure.statistics import resampled_scores
-        from theseus_plugin.task_data import unchecked
+        from theseus_plugin.plugins.task_data import unchecked
 
         return resampled_scores(unchecked(self.data.score), self.logits, self.labels)
 

@@ -17,7 +17,7 @@ from theseus_plugin.contract import IGNORED
 
 if TYPE_CHECKING:
     from theseus_plugin.contract import TaskData
-    from theseus_plugin.measure.runtimes import Batch
+    from theseus_plugin.vocabulary import Batch
 
 
 @dataclass(frozen=True)

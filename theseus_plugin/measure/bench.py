@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from theseus_plugin.contract import Evaluator, Task
-from theseus_plugin.defects import check_measured
 from theseus_plugin.errors import UserError
+from theseus_plugin.plugins.defects import check_measured
 
 
 def bench(models: Sequence[str], task: Task, evaluators: Sequence[Evaluator]) -> dict[str, Any]:

@@ -18,11 +18,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from theseus_plugin.errors import UserError
-from theseus_plugin.measure.wire import decode, encode
+from theseus_plugin.measure.protocol import decode, encode
 
 if TYPE_CHECKING:
-    from theseus_plugin.measure.devices import Placed
     from theseus_plugin.measure.models import Model
+    from theseus_plugin.measure.placement import Placed
 
 # The package is found where this process finds it; the working folder is searched only if it is here too.
 _START = (

@@ -7,18 +7,18 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, get_args
 
 from theseus_plugin.errors import UserError
-
-if TYPE_CHECKING:
-    from theseus_plugin.measure.models import Precision
+from theseus_plugin.vocabulary import Precision, is_word
 
 PRECISION_KEY = "theseus.precision"
-"""Entry of the file's metadata in which an exporter may say the precision."""
+"""Entry of the file's metadata in which an exporter may say the precision: in one of our words, or, if it is a method
+and says so, in one of its own."""
+_METHOD_KEY = "theseus.method"
 _DYNAMIC = {"MatMulInteger", "QAttention", "DynamicQuantizeMatMul", "DynamicQuantizeLinear"}
 _STATIC = {"QuantizeLinear", "DequantizeLinear", "QLinearMatMul"}
-_PRECISIONS = ("fp32", "fp16", "int8-dynamic", "int8-static", "mixed")
+_PRECISIONS = get_args(Precision)
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Graph:
 
     counts: Counter[str]
     """Numbers in the initializers, by dtype."""
-    precision: Precision
+    precision: str
     """What the file says of itself, else what its operators and weights say."""
     needed: dict[str, int]
     """Files that hold weights, as the model names them, and how many bytes of each it reads at least."""
@@ -77,10 +77,11 @@ def _tensors(graph: Any) -> Iterator[Any]:
                 yield from _tensors(inner)
 
 
-def _precision(model: Any, counts: Counter[str]) -> Precision:
-    for entry in model.metadata_props:
-        if entry.key == PRECISION_KEY and entry.value in _PRECISIONS:
-            return entry.value  # type: ignore[no-any-return]
+def _precision(model: Any, counts: Counter[str]) -> str:
+    said = {entry.key: entry.value for entry in model.metadata_props}
+    word = said.get(PRECISION_KEY)
+    if word in _PRECISIONS or (is_word(word) and said.get(_METHOD_KEY)):
+        return str(word)
     operators = {node.op_type for node in model.graph.node}
     quantised: Precision | None = (
         "int8-dynamic" if operators & _DYNAMIC else "int8-static" if operators & _STATIC else None

@@ -13,10 +13,10 @@ import numpy as np
 from theseus_plugin.checkpoint import load_config
 from theseus_plugin.errors import UserError
 from theseus_plugin.files import read_json
-from theseus_plugin.lengths import has_tokens, lengths
 from theseus_plugin.loading.configuration import room_of
 from theseus_plugin.measure.alike import Asked, marks, unlike
-from theseus_plugin.task_data import load_data
+from theseus_plugin.plugins.task_data import load_data
+from theseus_plugin.predict import has_tokens, lengths
 
 if TYPE_CHECKING:
     from theseus_plugin.contract import Task, TaskData

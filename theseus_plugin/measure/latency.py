@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, field_validator
 
+from theseus_plugin.console import progress
 from theseus_plugin.contract import Evaluator
 from theseus_plugin.cores import usable_cores
 from theseus_plugin.errors import UserError
-from theseus_plugin.measure.devices import Placed
-from theseus_plugin.progress import progress
+from theseus_plugin.measure.placement import Placed
 
 if TYPE_CHECKING:
     from theseus_plugin.contract import Task
@@ -69,9 +69,6 @@ class Latency(Evaluator):
     Config = LatencyConfig
     config: LatencyConfig
 
-    def __init__(self, config: LatencyConfig) -> None:
-        self.config = config
-
     def evaluate(self, models: Sequence[str], task: Task) -> list[dict[str, Any]]:
         """Per model: `shapes`, `task` and `end_to_end` with their statistics, `load_ms`, how and where it was
         measured (`device`, `threads`, `cores`, `spinning`, `machine`), `file`, `sha256`.
@@ -85,11 +82,10 @@ class Latency(Evaluator):
             UserError: a path that is no model or not for this device, a shape too long for a model, what the task
                 refuses, or a model that cannot be run.
         """
-        from theseus_plugin.measure.comparison import Comparison
-        from theseus_plugin.measure.devices import admitted
         from theseus_plugin.measure.inputs import Inputs
-        from theseus_plugin.measure.interleaving import Rule
-        from theseus_plugin.measure.watch import Watch
+        from theseus_plugin.measure.machine import Watch
+        from theseus_plugin.measure.placement import admitted
+        from theseus_plugin.measure.rounds import Comparison, Rule
 
         config = self.config
         found = admitted(models, config)

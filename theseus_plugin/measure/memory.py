@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, field_validator
 
 from theseus_plugin.contract import Evaluator
-from theseus_plugin.measure.devices import Placed
+from theseus_plugin.measure.placement import Placed
 
 if TYPE_CHECKING:
     from theseus_plugin.contract import Task
@@ -37,9 +37,6 @@ class Memory(Evaluator):
     Config = MemoryConfig
     config: MemoryConfig
 
-    def __init__(self, config: MemoryConfig) -> None:
-        self.config = config
-
     def evaluate(self, models: Sequence[str], task: Task) -> list[dict[str, Any]]:
         """Per model, in bytes: `baseline_bytes`, resident once the runtime is imported; above that, `loaded_bytes`
         when the model is loaded and `peak_bytes`, the most at any moment of loading and running; `shape`, `device`,
@@ -49,7 +46,7 @@ class Memory(Evaluator):
             UserError: a path that is no model or not for this device, what the task refuses, or a model that cannot
                 be run.
         """
-        from theseus_plugin.measure.devices import admitted
+        from theseus_plugin.measure.placement import admitted
 
         return [self._measure(model, task) for model in admitted(models, self.config)]
 

@@ -6,17 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 from theseus_plugin.errors import UserError
 from theseus_plugin.files import read_json, sha256
+from theseus_plugin.formats import with_stores
 from theseus_plugin.loading.weights import INDEX, WEIGHTS, leaves, shards
+from theseus_plugin.measure.graphs import Graph, read_graph
+from theseus_plugin.records import own_format
+from theseus_plugin.vocabulary import Runtime
 
-if TYPE_CHECKING:
-    from theseus_plugin.measure.graphs import Graph
-    from theseus_plugin.measure.runtimes import Runtime
-
-Precision = Literal["fp32", "fp16", "int8-dynamic", "int8-static", "mixed"]
 ONNX, LOGITS = "model.onnx", "logits"
 _SUFFIXES: dict[str, Runtime] = {"@eager": "torch-eager", "@compiled": "torch-compiled"}
 Stamp = tuple[str, int, int]
@@ -31,14 +30,17 @@ class Model:
     """As the user named it."""
     runtime: Runtime
     """What runs it."""
-    precision: Precision
-    """What it computes in. Checkpoints are run in fp32, whatever dtype they are stored in."""
+    precision: str
+    """What it computes in. Stock checkpoints are run in fp32, whatever dtype they are stored in; a folder in a method's
+    own format, and what is exported of it, computes in what its record says."""
     file: Path
     """The file to open: the ONNX graph, the weights of a checkpoint, or the index of its shards."""
     files: tuple[Path, ...]
     """That file and those with the rest of the weights."""
     sha256: str
     """Hash of these files, one after the other."""
+    parameters: int | None = None
+    """How many a folder in a method's own format has; None: all numbers in its weights are."""
 
     @property
     def folder(self) -> Path:
@@ -79,7 +81,8 @@ def resolve(name: str) -> Model:
 
     Raises:
         UserError: neither is there, or both, or no `config.json` beside it; `@` behind an ONNX model; a file that
-            is damaged, keeps weights outside its folder or lacks the files with them.
+            is damaged, keeps weights outside its folder or lacks the files with them; a record of a method's own
+            format that is damaged.
     """
     model = _resolved(name)
     _ = model.config
@@ -92,8 +95,11 @@ def _resolved(name: str) -> Model:
     if not file.with_name("config.json").is_file():
         raise UserError(f"{name}: no config.json beside the model: put the checkpoint's config and tokenizer there")
     if file.suffix != ".onnx":
-        files = (file, *_beside(file, _shards(file)))
-        return Model(name, asked or "torch-eager", "fp32", file, files, _sha256(_stamps(files)))
+        own, files = own_format(file.parent), (file, *_beside(file, _shards(file)))
+        if own is not None:
+            files = with_stores(files)
+        precision, parameters = (own.precision, own.parameters) if own is not None else ("fp32", None)
+        return Model(name, asked or "torch-eager", precision, file, files, _sha256(_stamps(files)), parameters)
     if asked is not None:
         raise UserError(f"{name}: @eager and @compiled are for checkpoints, this is an ONNX model: leave it out")
     graph = _graph(_stamp(file))
@@ -179,6 +185,4 @@ def _config(stamp: Stamp) -> dict[str, Any]:
 
 @lru_cache(maxsize=64)
 def _graph(stamp: Stamp) -> Graph:
-    from theseus_plugin.measure.graphs import read_graph
-
     return read_graph(Path(stamp[0]))

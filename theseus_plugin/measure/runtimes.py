@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from theseus_plugin.errors import UserError, reason
 from theseus_plugin.files import read_json
+from theseus_plugin.vocabulary import Batch, Device, Runtime
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
-
-    from theseus_plugin.measure.devices import Device
-
-Runtime = Literal["onnxruntime", "torch-eager", "torch-compiled"]
-Batch = Mapping[str, "np.ndarray"]
-"""Arrays by input name, the first axis being that of the examples."""
 
 _COMPILERS = {
     "InvalidCxxCompiler": "a C++ compiler: install g++, or name one in CXX",
@@ -40,7 +35,11 @@ class Runnable(Protocol):
 
 
 def import_runtime(runtime: Runtime, file: Path, auto_class: str) -> None:
-    """Import what `open_model` needs, the code of the architecture included, so that it is not counted as loading."""
+    """Import what `open_model` needs, the code of the architecture included, so that it is not counted as loading.
+
+    Raises:
+        UserError: nothing that is installed reads the folder.
+    """
     if runtime == "onnxruntime":
         import onnxruntime  # noqa: F401
     else:
@@ -48,7 +47,11 @@ def import_runtime(runtime: Runtime, file: Path, auto_class: str) -> None:
         import transformers
 
         from theseus_plugin.checkpoint import padding_of
+        from theseus_plugin.formats import reader
+        from theseus_plugin.records import own_format
 
+        if (own := own_format(file.parent)) is not None:
+            reader(own.method, str(file.parent))
         if auto_class == "AutoModelForSequenceClassification":
             padding_of(str(file.parent))  # of the tokenizer, which is no part of the model
         architectures = read_json(file.with_name("config.json")).get("architectures")
@@ -81,7 +84,7 @@ def open_model(
 
 
 class TorchModel:
-    """A checkpoint in fp32, as it is or through `torch.compile`.
+    """A checkpoint in fp32, or a folder as its method computes it, as it is or through `torch.compile`.
 
     Compiled code is made for the first shape that is met; from the second on, for any length.
     """
@@ -89,12 +92,12 @@ class TorchModel:
     def __init__(self, folder: Path, auto_class: str, threads: int, device: str, compiled: bool) -> None:
         import torch
 
-        from theseus_plugin.checkpoint import load_model
+        from theseus_plugin.checkpoint import load_to_run
 
         if device == "cuda" and not torch.cuda.is_available():
             raise UserError(f"{folder}: no device 'cuda', this PyTorch sees none: install a CUDA build of torch")
         torch.set_num_threads(threads)
-        model = load_model(str(folder), auto_class).to(device)
+        model = load_to_run(str(folder), auto_class).to(device)
         self._folder, self._device = folder, device
         self._taken = inspect.signature(model.forward).parameters
         # a decoder would return keys and values too

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from theseus_plugin.contract import Evaluator
 from theseus_plugin.errors import UserError
-from theseus_plugin.validation import Options
+from theseus_plugin.options.validation import Options
 
 if TYPE_CHECKING:
     from theseus_plugin.contract import Task
@@ -34,14 +34,12 @@ class Size(Evaluator):
     summary = "Bytes on disk and number of parameters"
     Config = SizeConfig
 
-    def __init__(self, config: SizeConfig) -> None:
-        self.config = config
-
     def evaluate(self, models: Sequence[str], task: Task) -> list[dict[str, Any]]:
         """Per model: `bytes`, `parameters`, `parameters_by_dtype`, `blocks` or None, `file`, `sha256`.
 
         `blocks` are those of all stacks; of a model with an encoder and a decoder `blocks_by_stack` has those of each.
-        Whole numbers of 32 and 64 bits are positions and shapes: listed by dtype, but no parameters.
+        Whole numbers of 32 and 64 bits are positions and shapes: listed by dtype, but no parameters. Those of a folder
+        in a method's own format are as many as its record says: scales and stored states are none.
 
         Raises:
             UserError: a path that is no model, or a file that cannot be read as one or is missing.
@@ -57,9 +55,10 @@ def _record(model: Model) -> dict[str, Any]:
     else:
         weights = [file for file in model.files if file.suffix == ".safetensors"]
         counts = sum((safetensors_counts(file) for file in weights), Counter())
+    counted = sum(n for dtype, n in counts.items() if dtype not in _NOT_WEIGHTS)
     return {
         "bytes": sum(file.stat().st_size for file in model.files),
-        "parameters": sum(n for dtype, n in counts.items() if dtype not in _NOT_WEIGHTS),
+        "parameters": counted if model.parameters is None else model.parameters,
         "parameters_by_dtype": dict(sorted(counts.items())),
         **_blocks(model.config),
         **model.facts(),

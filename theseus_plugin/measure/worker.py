@@ -15,11 +15,11 @@ import numpy as np
 
 from theseus_plugin.contract import Reduce, reduce_arrays
 from theseus_plugin.errors import UserError
-from theseus_plugin.measure import resident
-from theseus_plugin.measure.runtimes import Batch, Runnable, Runtime, import_runtime, open_model
-from theseus_plugin.measure.timing import Call, Clock, once, repeat, warm_up
-from theseus_plugin.measure.wire import decode, encode
-from theseus_plugin.onnx.finite import finite_rows, require_finite
+from theseus_plugin.finite import finite_rows, require_finite
+from theseus_plugin.measure import process_memory
+from theseus_plugin.measure.protocol import decode, encode
+from theseus_plugin.measure.runtimes import Runnable, import_runtime, open_model
+from theseus_plugin.vocabulary import Batch, Runtime
 
 
 class Worker:
@@ -130,14 +130,14 @@ class Worker:
 
     def memory(self, batch: Batch) -> dict[str, int | None]:
         """Bytes resident before the model was loaded, after it, and at most from then to the end of two calls."""
-        resident.forget_peak()
-        baseline = resident.now()
+        process_memory.forget_peak()
+        baseline = process_memory.now()
         self._open()
-        loaded = resident.now()
+        loaded = process_memory.now()
         for _ in range(2):  # what the first call keeps, the second one finds taken
             logits = self._model.run(batch)
         self._require_finite(logits, batch)
-        return {"baseline": baseline, "loaded": loaded, "peak": resident.peak()}
+        return {"baseline": baseline, "loaded": loaded, "peak": process_memory.peak()}
 
     def _require_finite(self, logits: np.ndarray, batch: Batch) -> None:
         require_finite(str(self._job["file"]), finite_rows(logits, batch))
@@ -190,3 +190,47 @@ def _private_pipes() -> tuple[BinaryIO, BinaryIO]:
     sys.stdout.flush()
     os.dup2(2, 1)
     return questions, answers
+
+
+NS = 1_000_000_000
+STEADY_CALLS, STEADY_VARIATION = 10, 0.05
+"""Warm-up is over when the standard deviation of the last ten calls is under a twentieth of their mean. (Their range
+would be a stricter rule than a shared machine can meet: the time limit would then end every warm-up.)"""
+
+Call = Callable[[], object]
+Clock = Callable[[], int]
+
+
+def once(calls: Sequence[Call], clock: Clock = time.perf_counter_ns) -> list[int]:
+    """Duration of each call, made once."""
+    durations = []
+    for call in calls:
+        start = clock()
+        call()
+        durations.append(clock() - start)
+    return durations
+
+
+def warm_up(call: Call, max_seconds: float, clock: Clock = time.perf_counter_ns) -> list[int]:
+    """Durations of calls until they are steady, or until `max_seconds` are spent in them."""
+    durations: list[int] = []
+    spent = 0
+    while spent < max_seconds * NS and not _steady(durations):
+        durations += once([call], clock)
+        spent += durations[-1]
+    return durations
+
+
+def repeat(calls: Sequence[Call], min_seconds: float, min_count: int, clock: Clock = time.perf_counter_ns) -> list[int]:
+    """Durations of whole passes over `calls`, until there are both `min_count` passes and `min_seconds` spent."""
+    durations: list[int] = []
+    spent = 0
+    while len(durations) < min_count * len(calls) or spent < min_seconds * NS:
+        durations += (one := once(calls, clock))
+        spent += sum(one)
+    return durations
+
+
+def _steady(durations: Sequence[int]) -> bool:
+    last = durations[-STEADY_CALLS:]
+    return len(last) == STEADY_CALLS and float(np.std(last)) < STEADY_VARIATION * float(np.mean(last))

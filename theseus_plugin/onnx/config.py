@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
-from theseus_plugin.validation import Options
-
-Precision = Literal["fp32", "fp16", "int8-dynamic", "int8-static"]
+from theseus_plugin.options.validation import Options
+from theseus_plugin.vocabulary import ExportPrecision, GraphDevice
 
 
 class ExportConfig(Options):
     """What `export` is to write, and what it may cost."""
 
-    precision: Precision = Field(
+    precision: ExportPrecision = Field(
         "fp32",
         description="fp32; fp16, for GPUs; 8-bit weights and activations, the range of these found in each call "
         "(int8-dynamic) or once on training examples (int8-static)",
     )
-    device: Literal["cpu", "cuda"] = Field(
-        "cpu", description="what the graph is arranged for; fp16 is always arranged for cuda"
-    )
+    device: GraphDevice = Field("cpu", description="what the graph is arranged for; fp16 is always arranged for cuda")
     opset: int = Field(17, ge=17, le=20, description="version of the ONNX operators")
     tolerance: float = Field(
         1e-4,

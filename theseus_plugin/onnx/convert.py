@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from theseus_plugin.errors import UserError, reason
-from theseus_plugin.onnx import external
+from theseus_plugin.onnx import model_files
 from theseus_plugin.quiet import mute
 from theseus_plugin.writing.disk import disk_trouble
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from theseus_plugin.onnx.parity import Batch
+    from theseus_plugin.vocabulary import Batch
 
 OPSETS = range(17, 21)  # 17 is the first with LayerNormalization, 20 the last that the TorchScript exporter knows
 DYNAMO_OPSET = 18  # the first that the other exporter writes
@@ -68,7 +68,7 @@ def convert(model: Any, batch: Batch, file: Path, opset: int, exporters: Sequenc
                     raise
                 reasons.append(f"{exporter}: {reason(error)}")
                 continue
-            external.gather(Path(folder, "model.onnx"), file, LARGEST)
+            model_files.gather(Path(folder, "model.onnx"), file, LARGEST)
         return exporter
     raise UserError(
         f"{type(model).__name__} cannot be exported to ONNX ({'; '.join(reasons)}): "
@@ -110,7 +110,7 @@ def _dynamo(model: Any, batch: Batch, file: Path, opset: int) -> None:
         dynamo=True,
         verbose=False,
     )
-    written = external.load_graph(file)
+    written = model_files.load_graph(file)
     for part in (*written.graph.node, *written.graph.value_info, *written.graph.input, *written.graph.output):
         part.ClearField("metadata_props")  # stack traces, with the paths of this machine
     file.write_bytes(written.SerializeToString())

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from theseus_plugin.onnx.graph import set_nodes
+from theseus_plugin.onnx.model_files import set_nodes
 
 
 def suit_cpu(graph: Any) -> int:

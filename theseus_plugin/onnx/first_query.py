@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from theseus_plugin.onnx.first_token import slice_first, slices_first
-from theseus_plugin.onnx.graph import set_nodes
+from theseus_plugin.onnx.model_files import set_nodes
 
 TAKEN_OVER = {"num_heads", "mask_filter_value", "scale"}
 """Attributes of Attention that mean the same to MultiHeadAttention; with others the node is left alone."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from theseus_plugin.onnx.graph import set_nodes
+from theseus_plugin.onnx.model_files import set_nodes
 
 BY_TOKEN = {
     "MatMul": 1,

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 from theseus_plugin.onnx.embedding import fuse_embedding
-from theseus_plugin.onnx.external import data_file
+from theseus_plugin.onnx.model_files import data_file
 from theseus_plugin.quiet import mute
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from theseus_plugin.errors import UserError, did_you_mean
-from theseus_plugin.onnx import external
-from theseus_plugin.onnx.finite import NotFinite
-from theseus_plugin.scale import Scale
+from theseus_plugin.finite import NotFinite
+from theseus_plugin.metric_scale import Scale
+from theseus_plugin.onnx import model_files
 
 Lower = Callable[[Path, Path, Sequence[str]], None]
 """Writes the first file to the second with the named nodes in a lower precision."""
@@ -77,7 +77,7 @@ class Gate:
                 left_out = [name for name in nodes if name in leave_out or name in spared]
                 facts = {"before": before, "after": after, "drop": drops[-1], "max_drop": self._max_drop}
                 return {**facts, "left_out": left_out}
-        external.remove(target)
+        model_files.remove(target)
         raise UserError(f"{self._failure(drops, spared, overflow)}: nothing was kept; {_ADVICE}")
 
     def _failure(self, drops: Sequence[float], spared: Sequence[str], overflow: NotFinite | None) -> str:
@@ -102,7 +102,7 @@ class Gate:
         yield ranked[: len(nodes) // 2]
 
     def _write(self, source: Path, target: Path, nodes: Sequence[str]) -> None:
-        external.remove(target)  # what writes weights beside a model appends to a file that is there
+        model_files.remove(target)  # what writes weights beside a model appends to a file that is there
         self._lower(source, target, nodes)
 
     def _by_sensitivity(self, source: Path, target: Path, nodes: Sequence[str]) -> list[str]:

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from theseus_plugin.errors import UserError, reason
-from theseus_plugin.lengths import has_tokens, lengths
-from theseus_plugin.onnx.finite import finite_rows, require_finite, without_padding
+from theseus_plugin.finite import finite_rows, require_finite, without_padding
+from theseus_plugin.plugins.task_data import unchecked
+from theseus_plugin.predict import has_tokens, lengths
 from theseus_plugin.quiet import quiet
-from theseus_plugin.task_data import unchecked
+from theseus_plugin.vocabulary import Batch
 
 if TYPE_CHECKING:
     from theseus_plugin.contract import Features, TaskData
 
-Batch = Mapping[str, np.ndarray]
 Rows = tuple[np.ndarray, np.ndarray]
 """Reduced logits and labels of a batch, as `TaskData.score` takes them."""
 BATCH_SIZE = 8
@@ -131,6 +131,10 @@ def _run(model: Any, batch: Mapping[str, Any]) -> np.ndarray:
     """Logits of a batch of tensors."""
     try:
         logits: np.ndarray = model(**batch).logits.numpy()
+    except AttributeError as error:  # of a module that a method made
+        raise UserError(
+            f"the checkpoint {model.name_or_path} gives no logits ({reason(error)}): update what made it"
+        ) from error
     except (RuntimeError, ValueError, IndexError) as error:
         shape = next((tuple(tensor.shape) for tensor in batch.values()), ())
         raise UserError(

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from theseus_plugin.errors import UserError
-from theseus_plugin.onnx import external, half, parity, quantize
-from theseus_plugin.onnx.finite import NotFinite, finite_rows
+from theseus_plugin.finite import NotFinite, finite_rows
+from theseus_plugin.metric_scale import Scale
+from theseus_plugin.onnx import fp16, model_files, parity, quantize
 from theseus_plugin.onnx.gate import Gate
-from theseus_plugin.onnx.predict import predict
 from theseus_plugin.onnx.session import Session
-from theseus_plugin.scale import Scale
-from theseus_plugin.task_data import load_data
+from theseus_plugin.plugins.task_data import load_data
+from theseus_plugin.predict import predict
+from theseus_plugin.vocabulary import Batch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,8 +37,8 @@ def lower_precision(stages: Stages, checkpoint: str, task: Task, data: TaskData,
         UserError: it costs more of the metric than `config` allows, or there is nothing to lower.
     """
     target, source = stages.file, stages.file.with_name("fp32.onnx")
-    nodes, lower, fixed = _lower(external.load_graph(target).graph, checkpoint, task, stages, config)
-    external.move(target, source)
+    nodes, lower, fixed = _lower(model_files.load_graph(target).graph, checkpoint, task, stages, config)
+    model_files.move(target, source)
 
     def logits(file: Path) -> np.ndarray:
         session = Session(file)
@@ -46,7 +47,7 @@ def lower_precision(stages: Stages, checkpoint: str, task: Task, data: TaskData,
     def score(file: Path) -> float:
         session, name = Session(file), f"{checkpoint} in {config.precision if file == target else 'fp32'}"
 
-        def answer(batch: parity.Batch, labels: np.ndarray) -> tuple[np.ndarray, ...]:
+        def answer(batch: Batch, labels: np.ndarray) -> tuple[np.ndarray, ...]:
             given = session.run(batch)
             return finite_rows(given, batch), *data.reduced(given, labels)
 
@@ -60,7 +61,7 @@ def lower_precision(stages: Stages, checkpoint: str, task: Task, data: TaskData,
     scale = Scale(data.metric, data.metric in data.lower_is_better)
     gate = Gate(config.precision, lower, score, logits, config.max_drop, scale)
     passed = gate.apply(source, target, nodes, [*config.leave_out, *(set(nodes) & set(fixed))])
-    external.remove(source)
+    model_files.remove(source)
     agreed = parity.compare(Session(target).run, stages.reference)
     stages.keep(
         config.precision,
@@ -74,10 +75,10 @@ def _lower(
 ) -> tuple[Sequence[str], Lower, Sequence[str]]:
     """The nodes that can be lowered, what does it, and nodes that it leaves in fp32 in any case."""
     if config.precision == "fp16":
-        floats = half.floats(stages.file)
+        floats = fp16.floats(stages.file)
         names = [*floats, *(output.name for output in graph.output)]
-        fixed = half.beyond(stages.file, names, stages.reference.batches)
-        return half.halvable(graph), partial(half.to_fp16, floats=floats, fixed=fixed), fixed
+        fixed = fp16.beyond(stages.file, names, stages.reference.batches)
+        return fp16.halvable(graph), partial(fp16.to_fp16, floats=floats, fixed=fixed), fixed
     nodes = quantize.quantizable(graph)
     if config.precision == "int8-dynamic":
         return nodes, quantize.quantize_dynamic, []
@@ -88,7 +89,7 @@ def _lower(
     return nodes, partial(quantize.quantize_static, ranges=ranges), []
 
 
-def _calibration(checkpoint: str, task: Task, inputs: Sequence[str]) -> list[parity.Batch]:
+def _calibration(checkpoint: str, task: Task, inputs: Sequence[str]) -> list[Batch]:
     """Training examples of every length; validation examples where the task has no others."""
     try:
         data, split = load_data(task, checkpoint, splits=("train",)), "train"

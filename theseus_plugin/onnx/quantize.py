@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from theseus_plugin.onnx import external
+from theseus_plugin.onnx import model_files
 from theseus_plugin.quiet import mute
 
 if TYPE_CHECKING:
-    from theseus_plugin.onnx.parity import Batch
+    from theseus_plugin.vocabulary import Batch
 
 FLOAT = 1  # onnx.TensorProto.FLOAT
 POSITIONS = 8  # place of the position ids among the inputs of an EmbedLayerNormalization
@@ -52,7 +52,7 @@ def quantize_dynamic(source: Path, target: Path, nodes: Sequence[str]) -> None:
             nodes_to_quantize=list(nodes),
             weight_type=quantization.QuantType.QInt8,
             per_channel=True,
-            use_external_data_format=external.data_file(source).exists(),
+            use_external_data_format=model_files.data_file(source).exists(),
             # the quantizer infers no types behind fused nodes and stops there unless it is told one
             extra_options={"MatMulConstBOnly": True, "DefaultTensorType": FLOAT},
         )
@@ -92,7 +92,7 @@ def input_ranges(source: Path, names: Sequence[str], batches: Iterable[Batch]) -
     from onnx import helper
     from onnxruntime import InferenceSession
 
-    model = external.load_graph(source)
+    model = model_files.load_graph(source)
     observed = source.with_name("observed.onnx")
     known = {output.name for output in model.graph.output}
     model.graph.output.extend(helper.make_tensor_value_info(n, FLOAT, None) for n in names if n not in known)

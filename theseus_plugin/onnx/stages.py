@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from theseus_plugin.errors import reason
-from theseus_plugin.onnx import external, parity
+from theseus_plugin.errors import UserError, reason
+from theseus_plugin.onnx import model_files, parity
 from theseus_plugin.onnx.session import Session
 from theseus_plugin.writing.disk import disk_trouble
 
@@ -46,26 +46,35 @@ class Stages:
         Returns:
             Whether its result was kept.
         """
-        candidate = self.file.with_name("candidate.onnx")
         try:
-            if not write(self.file, candidate):
-                return self._leave(name, "it found nothing to change")
-            agreed = self.check(candidate)
+            agreed = self._try(write)
         except Exception as error:  # these work by pattern and fail in any way on what they do not know
             if disk_trouble(error) is not None:
                 raise
             return self._leave(name, f"{type(error).__name__}: {reason(error)}")
-        else:
-            external.move(candidate, self.file)
-            self.keep(name, agreed)
-            return True
-        finally:
-            external.remove(candidate)
+        if agreed is None:
+            return self._leave(name, "it found nothing to change")
+        self._take(name, agreed)
+        return True
+
+    def insist(self, name: str, write: Write) -> None:
+        """A stage that cannot be done without.
+
+        Raises:
+            UserError: it changed nothing, or changed the logits too much; and what `write` raises.
+        """
+        try:
+            agreed = self._try(write)
+        except UserError as error:
+            raise UserError(f"stage {name!r}: {error}") from error
+        if agreed is None:
+            raise UserError(f"stage {name!r} found nothing to change in the graph: nothing was kept; tell its author")
+        self._take(name, agreed)
 
     @property
     def opset(self) -> int:
         """The version of the ONNX operators in the file, which the exporter may have had to raise."""
-        versions = {entry.domain: int(entry.version) for entry in external.load_graph(self.file).opset_import}
+        versions = {entry.domain: int(entry.version) for entry in model_files.load_graph(self.file).opset_import}
         return versions[""]
 
     def check(self, file: Path) -> dict[str, Any]:
@@ -76,6 +85,25 @@ class Stages:
         """Record a stage whose result stands in `file`."""
         self.records.append({"name": name, "applied": True, "parity": agreed, "nodes": operators(self.file), **facts})
 
+    @property
+    def _candidate(self) -> Path:
+        return self.file.with_name("candidate.onnx")
+
+    def _try(self, write: Write) -> dict[str, Any] | None:
+        """Write the candidate, which stays if it passes; its parity, or None where nothing was changed."""
+        agreed = None
+        try:
+            if write(self.file, self._candidate):
+                agreed = self.check(self._candidate)
+        finally:
+            if agreed is None:
+                model_files.remove(self._candidate)
+        return agreed
+
+    def _take(self, name: str, agreed: Mapping[str, Any]) -> None:
+        model_files.move(self._candidate, self.file)
+        self.keep(name, agreed)
+
     def _leave(self, name: str, why: str) -> bool:
         self.records.append({"name": name, "applied": False, "reason": why})
         return False
@@ -85,7 +113,7 @@ def rewrite(change: Callable[[Any], int]) -> Write:
     """A stage out of a function that changes a graph and tells in how many places; the weights stay where they are."""
 
     def write(source: Path, target: Path) -> int:
-        model = external.load_graph(source)
+        model = model_files.load_graph(source)
         changed = change(model.graph)
         if changed:
             target.write_bytes(model.SerializeToString())
@@ -108,5 +136,5 @@ def name_nodes(graph: Any) -> int:
 
 def operators(file: Path) -> dict[str, int]:
     """How many nodes of each operator the graph has."""
-    graph = external.load_graph(file).graph
+    graph = model_files.load_graph(file).graph
     return dict(sorted(Counter(node.op_type for node in graph.node if node.op_type != "Constant").items()))

@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from theseus_plugin.options.validation import Count, Options
 from theseus_plugin.surgery.partition import Initialisation
-from theseus_plugin.validation import Count, Options
 
 Blocks = Count
 Runs = Literal["spread"] | tuple[Blocks | tuple[Blocks, Blocks], ...]

@@ -9,8 +9,8 @@ from pydantic import Field
 
 from theseus_plugin.contract import Features, Task, TaskData
 from theseus_plugin.errors import UserError
-from theseus_plugin.tasks.source import TextOptions
-from theseus_plugin.validation import Distinct, Seed
+from theseus_plugin.options.validation import Distinct, Seed
+from theseus_plugin.tasks.options import TextOptions
 
 if TYPE_CHECKING:
     from theseus_plugin.tasks.reading import Rows
@@ -44,9 +44,6 @@ class _LanguageTask(Task):
 
     ahead: bool
     config: MaskedOptions | CausalOptions
-
-    def __init__(self, config: MaskedOptions | CausalOptions) -> None:
-        self.config = config
 
     def _rows(self, split: str) -> Rows:
         return self.config.rows(split, self.name, self.config.quoting)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from theseus_plugin.contract import Task, TaskData
-from theseus_plugin.tasks.source import TextOptions
-from theseus_plugin.validation import Distinct
+from theseus_plugin.options.validation import Distinct
+from theseus_plugin.tasks.options import TextOptions
 
 if TYPE_CHECKING:
     from theseus_plugin.tasks.reading import Rows
@@ -60,9 +60,6 @@ class _TextTask(Task):
     label_dtype: ClassVar[Literal["int64", "float32"]]
     Config: ClassVar[type[ClassificationOptions] | type[RegressionOptions]]
     config: ClassificationOptions | RegressionOptions
-
-    def __init__(self, config: ClassificationOptions | RegressionOptions) -> None:
-        self.config = config
 
     def load(
         self, checkpoint: str, splits: Sequence[str] = ("train", "validation"), new_head: bool = False

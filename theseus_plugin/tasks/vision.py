@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from theseus_plugin.contract import Task, TaskData
-from theseus_plugin.tasks.source import SourceOptions
-from theseus_plugin.validation import Distinct
+from theseus_plugin.options.validation import Distinct
+from theseus_plugin.tasks.options import SourceOptions
 
 if TYPE_CHECKING:
     from theseus_plugin.tasks.reading import Rows
@@ -48,9 +48,6 @@ class ImageClassification(Task):
     auto_class = "AutoModelForImageClassification"
     Config = ImageClassificationOptions
     config: ImageClassificationOptions
-
-    def __init__(self, config: ImageClassificationOptions) -> None:
-        self.config = config
 
     def load(
         self, checkpoint: str, splits: Sequence[str] = ("train", "validation"), new_head: bool = False

@@ -7,8 +7,8 @@ from typing import Literal
 from pydantic import Field
 
 from theseus_plugin.errors import UserError
-from theseus_plugin.training.launch import Sharding, launched_accumulation, launched_sharding
-from theseus_plugin.validation import MOST_STEPS, Count, Options, Seed, Steps
+from theseus_plugin.launching.asked_for import Sharding, launched_accumulation, launched_sharding
+from theseus_plugin.options.validation import MOST_STEPS, Count, Options, Seed, Steps
 
 
 class TrainingConfig(Options):

@@ -8,7 +8,7 @@ from accelerate import Accelerator
 from torch import nn
 
 from theseus_plugin.contract import TaskData
-from theseus_plugin.training.batching import evaluation_loader
+from theseus_plugin.training.batches import evaluation_loader
 
 
 def evaluate(model: nn.Module, data: TaskData, accelerator: Accelerator, batch_size: int) -> dict[str, float]:

@@ -1,72 +1,51 @@
-"""The optimizer's state in a checkpoint: tensors as safetensors, the rest as JSON among them. Nothing is unpickled."""
+"""What an optimizer remembers of its parameters, by parameter."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-from safetensors import safe_open
-from safetensors.torch import save_file
-from torch import Tensor
-from torch.distributed.tensor import DTensor
+import torch
+from torch import Tensor, nn
 
-from theseus_plugin.training.sharding import is_sharded, local
-
-_GROUPS = "groups"
+from theseus_plugin.training.sharding import put, whole
 
 
-def has_parts(optimizer: Any) -> bool:
-    """Whether this process holds parts of some moments only, so that each has to write its own."""
-    return any(is_sharded(parameter) for parameter in _parameters(optimizer))
+class Moments:
+    """The state that an optimizer keeps of each of its parameters: AdamW's `exp_avg` and `exp_avg_sq`, of the shape of
+    the parameter, and `step`, a scalar.
 
-
-def save_optimizer(optimizer: Any, file: Path) -> None:
-    """Write this process's state of an optimizer, its parts of what is split."""
-    state = optimizer.state_dict()
-    tensors = {
-        f"{index}.{name}": local(value).cpu().contiguous()
-        for index, moments in state["state"].items()
-        for name, value in moments.items()
-    }
-    save_file(tensors, file, metadata={_GROUPS: json.dumps(state["param_groups"])})
-
-
-def load_optimizer(optimizer: Any, file: Path) -> None:
-    """Read what `save_optimizer` wrote.
-
-    Raises:
-        ValueError: it is the state of other parameters.
+    Of parameters that are split over the processes they are given and taken whole; all processes have to ask.
     """
-    state: dict[int, dict[str, Any]] = {}
-    parameters = _parameters(optimizer)
-    with safe_open(file, framework="pt") as opened:
-        groups = json.loads((opened.metadata() or {})[_GROUPS])
-        for key in opened.keys():  # noqa: SIM118 - not a mapping
-            index, _, name = key.partition(".")
-            value = opened.get_tensor(key)
-            state.setdefault(int(index), {})[name] = _like(parameters[int(index)], value)
-    for group in groups:
-        group["betas"] = tuple(group["betas"])
-    optimizer.load_state_dict({"state": state, "param_groups": groups})
 
+    def __init__(self, optimizer: Any) -> None:
+        self._state = optimizer.state
+        self._held = {parameter for group in optimizer.param_groups for parameter in group["params"]}
 
-def _parameters(optimizer: Any) -> list[Tensor]:
-    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    def __getitem__(self, parameter: nn.Parameter) -> dict[str, Tensor]:
+        """Copies of the moments of a parameter by name; none as long as it was not updated.
 
+        Raises:
+            ValueError: the optimizer does not hold this parameter.
+        """
+        self._refuse_other(parameter)
+        return {name: whole(value).clone() for name, value in self._state.get(parameter, {}).items()}
 
-def _like(parameter: Tensor, value: Tensor) -> Tensor:
-    """A moment split as its parameter is; the count of steps is a scalar that every process has."""
-    if value.ndim == 0:
-        return value
-    if value.shape != local(parameter).shape:
-        raise ValueError(f"a moment has the shape {tuple(value.shape)}, its weight {tuple(local(parameter).shape)}")
-    if not isinstance(parameter, DTensor):
-        return value
-    return DTensor.from_local(
-        value.to(parameter.device),
-        parameter.device_mesh,
-        parameter.placements,
-        shape=parameter.shape,
-        stride=parameter.stride(),
-    )
+    def __setitem__(self, parameter: nn.Parameter, moments: Mapping[str, Tensor]) -> None:
+        """Let the next update of a parameter go on from these; empty: from none.
+
+        Raises:
+            ValueError: the optimizer does not hold this parameter, or a moment has another shape.
+        """
+        self._refuse_other(parameter)
+        made = {}
+        for name, value in moments.items():
+            if value.ndim and value.shape != parameter.shape:
+                raise ValueError(f"{name} has the shape {tuple(value.shape)}, its weight {tuple(parameter.shape)}")
+            made[name] = torch.zeros_like(parameter if value.ndim else value.to(parameter.device))
+            put(made[name], value)
+        self._state[parameter] = made
+
+    def _refuse_other(self, parameter: nn.Parameter) -> None:
+        if parameter not in self._held:
+            raise ValueError(f"a parameter of the shape {tuple(parameter.shape)} that the optimizer does not hold")

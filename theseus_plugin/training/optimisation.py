@@ -40,7 +40,8 @@ def build_lr_schedule(optimizer: torch.optim.Optimizer, config: TrainingConfig, 
         phases: optimizer steps of each.
     """
     kind = "constant_with_warmup" if config.lr_schedule == "constant" else config.lr_schedule
-    lengths = [steps for steps in phases if steps] if config.lr_per_phase else [sum(phases)]
+    lengths = [steps for steps in phases if steps] if config.lr_per_phase else []
+    lengths = lengths or [sum(phases)]
     schedules: list[LRScheduler] = [
         get_scheduler(
             kind,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
-from accelerate import PartialState
+from accelerate import Accelerator, PartialState
 from accelerate.utils import broadcast_object_list
 
+from theseus_plugin.launching.asked_for import launched_precision
 from theseus_plugin.training.config import TrainingConfig
-from theseus_plugin.training.launch import launched_precision
 
 WORTH = 0.8
 """Of its time in fp32, what a matrix product may take in bf16 for autocast, which also has to cast, to be worth it."""
@@ -30,6 +31,11 @@ def resolve_precision(config: TrainingConfig, device: torch.device) -> str:
         return launched
     found = ["bf16" if PartialState().is_main_process and _is_faster_in_bf16(device) else "fp32"]
     return str(broadcast_object_list(found)[0])
+
+
+def autocast(accelerator: Accelerator, wanted: bool) -> AbstractContextManager[None]:
+    """The run's precision for a pass; fp32 where autocast is not `wanted`."""
+    return accelerator.autocast() if wanted else nullcontext()
 
 
 def _is_faster_in_bf16(device: torch.device) -> bool:

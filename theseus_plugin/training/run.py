@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,31 +11,34 @@ import torch
 from accelerate import Accelerator, PartialState
 from accelerate.state import AcceleratorState
 from accelerate.tracking import LOGGER_TYPE_TO_CLASS, get_available_trackers
-from accelerate.utils import GradientAccumulationPlugin, parse_flag_from_env, set_seed
+from accelerate.utils import GradientAccumulationPlugin, broadcast_object_list, parse_flag_from_env, set_seed
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from theseus_plugin.checkpoint import count_parameters, load_model, load_processor
 from theseus_plugin.contract import Result, Task, as_recipe
 from theseus_plugin.errors import UserError, did_you_mean
 from theseus_plugin.files import complete_folder, refuse_existing, write_json
+from theseus_plugin.formats import refuse_own_format
+from theseus_plugin.launching.asked_for import check_launch
+from theseus_plugin.options.validation import flattened
+from theseus_plugin.plugins.task_data import load_data
 from theseus_plugin.provenance import environment
 from theseus_plugin.quiet import quiet
-from theseus_plugin.task_data import load_data
-from theseus_plugin.training import fingerprints
 from theseus_plugin.training.batches import refuse_unlabelled
-from theseus_plugin.training.card import model_card
-from theseus_plugin.training.checkpoints import Checkpoints
 from theseus_plugin.training.config import TrainingConfig
+from theseus_plugin.training.display import training_console
 from theseus_plugin.training.evaluation import evaluate
-from theseus_plugin.training.launch import check_launch
 from theseus_plugin.training.loop import Loop
 from theseus_plugin.training.precision import resolve_precision
-from theseus_plugin.training.progress import training_console
-from theseus_plugin.training.readback import check_folder
-from theseus_plugin.training.rounding import name_precision, precisions_of
+from theseus_plugin.training.publishing.artefact import Artefact
+from theseus_plugin.training.publishing.model_card import model_card
+from theseus_plugin.training.publishing.readback import check_folder
+from theseus_plugin.training.publishing.rounding import name_precision, precisions_of
+from theseus_plugin.training.resuming import fingerprints
+from theseus_plugin.training.resuming.checkpoints import Checkpoints
+from theseus_plugin.training.resuming.snapshot import Outcome, put_weights
 from theseus_plugin.training.sharding import is_split
-from theseus_plugin.training.state import Outcome, put_weights
-from theseus_plugin.validation import flattened
 
 
 class TrainingRun:
@@ -51,8 +54,8 @@ class TrainingRun:
         new_head: whether the head of `source` is to be trained anew.
 
     Raises:
-        UserError: `output` exists, an unknown or missing tracker, what the task finds wrong with its data, or a split
-            without any label that counts.
+        UserError: `output` exists, `source` is in a method's own format, an unknown or missing tracker, what the task
+            finds wrong with its data, or a split without any label that counts.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class TrainingRun:
         new_head: bool = False,
     ) -> None:
         refuse_existing(output)
+        refuse_own_format(source)
         self.began = time.perf_counter()
         self.kind = kind
         self.source = source
@@ -114,29 +118,28 @@ class TrainingRun:
         before: dict[str, float],
         details: dict[str, Any] | None = None,
         more_files: Callable[[Path], None] = lambda folder: None,
+        artefact: Artefact | None = None,
     ) -> Result:
         """Put the best weights into `model`, rounded to what the source is saved in, and write it: stock checkpoint,
-        tokenizer, model card, `result.json`.
+        tokenizer, model card, `result.json`. A folder in a method's own format is scored as its method reads it.
 
         Args:
-            model: the stock model that the weights of `outcome` belong to.
+            model: the model that the weights of `outcome` belong to.
             outcome: what the loop returned.
             before: validation metrics of the source; empty where it had no head.
             details: what the method has to say of its own, added to the record's `training`.
             more_files: writes what else belongs into the folder.
+            artefact: how the folder is written that is no stock checkpoint; its weights are not rounded.
 
         Raises:
-            UserError: no evaluation chose any weights, the output cannot be written, or stock transformers would not
-                read it back as it was trained; nothing is left of it then.
+            UserError: no evaluation chose any weights, the output cannot be written, or stock transformers, or the
+                method, would not read it back as it was trained; nothing is left of it then.
         """
         if not outcome.weights:
             raise UserError(f"{self.output}: this run chose no weights to write, so nothing was written: start it anew")
-        precisions = precisions_of(self.source)
-        weights = precisions.rounded(outcome.weights)
-        if precisions.usual == torch.float16 and all(tensor.dtype != torch.float16 for tensor in weights.values()):
-            self.console.print("saved in fp32: fp16, as the source is saved, is too narrow for the weights")
+        weights = self._rounded(outcome.weights) if artefact is None else outcome.weights
         put_weights(model, weights)
-        after = self.evaluate(model)
+        after = self.evaluate(model) if artefact is None else {}
         result = Result(
             kind=self.kind,
             model=self.source,
@@ -152,20 +155,42 @@ class TrainingRun:
         )
         if self.accelerator.is_main_process:
             with complete_folder(self.output) as folder:
-                with quiet():
-                    model.save_pretrained(folder, state_dict=dict(weights))
-                name_precision(model.config, weights)  # `save_pretrained` says what the model trained in
-                model.config.save_pretrained(folder)
-                check_folder(folder, model, self.task.auto_class, self.data.head)
+                if artefact is None:
+                    self._write_stock(folder, model, weights)
+                else:
+                    artefact.write(folder, model, weights)
                 load_processor(self.source, model).save_pretrained(folder)
-                (folder / "README.md").write_text(model_card(result, model), encoding="utf-8")
+                if artefact is not None:
+                    result["after"] = artefact.score(
+                        folder, self.task.auto_class, self.data, self.accelerator.device, self.config.eval_batch_size
+                    )
+                    result["format"] = artefact.format
+                (folder / "README.md").write_text(model_card(result, model, self.task.auto_class), encoding="utf-8")
                 more_files(folder)
                 write_json(folder / "result.json", result)
         self.accelerator.wait_for_everyone()
+        if artefact is not None:  # which the first process alone has read
+            [result] = broadcast_object_list([result])
         self.checkpoints.clear()
         for tracker in self.accelerator.trackers:
             tracker.finish()  # and not `end_training`: the process group is left to further runs in these processes
         return result
+
+    def _rounded(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Weights as the source is saved."""
+        precisions = precisions_of(self.source)
+        rounded = precisions.rounded(weights)
+        if precisions.usual == torch.float16 and all(tensor.dtype != torch.float16 for tensor in rounded.values()):
+            self.console.print("saved in fp32: fp16, as the source is saved, is too narrow for the weights")
+        return rounded
+
+    def _write_stock(self, folder: Path, model: PreTrainedModel, weights: Mapping[str, Tensor]) -> None:
+        """A checkpoint that stock transformers reads back."""
+        with quiet():
+            model.save_pretrained(folder, state_dict=dict(weights))
+        name_precision(model.config, weights)  # `save_pretrained` says what the model trained in
+        model.config.save_pretrained(folder)
+        check_folder(folder, model, self.task.auto_class, self.data.head)
 
     def _training_record(self, outcome: Outcome, details: dict[str, Any]) -> dict[str, Any]:
         return {

@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from theseus_plugin import registry
 from theseus_plugin.errors import UserError, did_you_mean
-from theseus_plugin.plain import shown
+from theseus_plugin.options.plain import shown
+from theseus_plugin.plugins import registry
+from theseus_plugin.plugins.schemas import options, worth_trying
 from theseus_plugin.recipe import value_of
-from theseus_plugin.schemas import options, worth_trying
 
 if TYPE_CHECKING:
     import optuna

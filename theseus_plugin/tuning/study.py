@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,18 +16,21 @@ from typing import Any
 import yaml
 from pydantic import Field
 
-from theseus_plugin.api import compress
+from theseus_plugin.console import plain_console
+from theseus_plugin.contract import Result
 from theseus_plugin.errors import Interrupted, UserError
 from theseus_plugin.files import read_json, refuse_existing, write_json
+from theseus_plugin.metric_scale import scale
+from theseus_plugin.options.validation import Count, Options, validate
+from theseus_plugin.plugins.schemas import resuming
 from theseus_plugin.recipe import Recipe, load_recipe, read_recipe
-from theseus_plugin.scale import scale
-from theseus_plugin.schemas import resuming
-from theseus_plugin.showing import plain_console
 from theseus_plugin.tuning.record import RECORD, read_record, write_record
 from theseus_plugin.tuning.space import Space, Values, propose, put, search_space
-from theseus_plugin.validation import Count, Options, validate
 from theseus_plugin.writing.claims import claimed
 from theseus_plugin.writing.outputs import refuse_file
+
+Compress = Callable[[Recipe], Result]
+"""The command `compress` as a function."""
 
 
 class Limits(Options):
@@ -45,8 +48,9 @@ def tune(
     minutes: float | None,
     search: Mapping[str, Sequence[Any]],
     resume: bool,
+    compress: Compress,
 ) -> dict[str, Any]:
-    """See `theseus_plugin.api.tune`."""
+    """See `theseus_plugin.api.tune`; `compress` makes a trial's successor."""
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UserError("tune runs in one process: start it without a launcher, or one search on each device")
     limits = validate(Limits, {"trials": trials, "minutes": minutes}, where="")
@@ -57,7 +61,7 @@ def tune(
         recipe.create_task()
         recipe.create_method()
         space, first = search_space(recipe.method or {}, search)
-        study = Study.open(recipe, space, resume)
+        study = Study.open(recipe, space, compress, resume)
         while len(study.tried) < limits.trials and study.time_left(limits.minutes):
             values = study.running or (propose(study.space, study.tried) if study.tried else first)
             if values is None:
@@ -89,6 +93,7 @@ class Study:
 
     recipe: Recipe
     space: Space
+    compress: Compress
     folder: Path
     """Beside the successor; holds the record and the best successor so far."""
     tried: list[dict[str, Any]] = field(default_factory=list)
@@ -97,7 +102,7 @@ class Study:
     """Of the trial that was interrupted."""
 
     @staticmethod
-    def open(recipe: Recipe, space: Space, resume: bool) -> Study:
+    def open(recipe: Recipe, space: Space, compress: Compress, resume: bool) -> Study:
         """A new search, or the one that was interrupted.
 
         Raises:
@@ -105,7 +110,7 @@ class Study:
         """
         successor = Path(recipe.path("successor"))
         folder = successor.with_name(f"{successor.name}.tuning")
-        study = Study(recipe, space, folder)
+        study = Study(recipe, space, compress, folder)
         if not (folder / RECORD).exists():
             if folder.is_file() or (folder.exists() and any(folder.iterdir())):
                 raise UserError(f"{folder} is where the search writes, and holds something else: move it")
@@ -211,7 +216,7 @@ class Study:
         method = resuming(self.recipe.method or {})
         for path, value in values.items():
             method = put(method, path, value)
-        record = compress(self.recipe.model_copy(update={"successor": str(successor), "method": method}))
+        record = self.compress(self.recipe.model_copy(update={"successor": str(successor), "method": method}))
         found, metric = record["after"], record["metric"]
         score = -found[metric] if scale(record, metric).lower_is_better else found[metric]
         seconds = record["training"]["seconds"]

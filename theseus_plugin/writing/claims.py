@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from theseus_plugin.errors import UserError
-from theseus_plugin.launching import is_first_process
+from theseus_plugin.launching.ranks import is_first_process
 from theseus_plugin.writing.outputs import refuse_unusable
 
 try:

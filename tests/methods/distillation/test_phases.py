@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load_file
-from theseus_plugin.methods.distillation.config import PatientConfig
-from theseus_plugin.methods.distillation.phases import IntermediatePhase, LogitsPhase, Pair, PatientPhase, followed
 from torch.nn import functional
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from tests.tiny import save_tiny
 from theseus_plugin import UserError, compress
+from theseus_plugin.methods.distillation.config import PatientConfig
+from theseus_plugin.methods.distillation.phases import IntermediatePhase, LogitsPhase, PatientPhase, followed
+from theseus_plugin.methods.teaching.pair import Pair
 from theseus_plugin.surgery.plan import plan_stacks
 from theseus_plugin.surgery.shape import Shape
 from theseus_plugin.surgery.successor import build_successor

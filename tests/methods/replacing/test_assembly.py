@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from theseus_plugin.methods.replacing.assembly import Assembly, assemble, cast_frozen
-from theseus_plugin.methods.replacing.config import TheseusConfig
-from theseus_plugin.methods.replacing.phases import ReplacingPhase, SuccessorPhase
-from theseus_plugin.training.training_mode import trainable_settings
 from torch import nn
 
 from tests.stock_process import StockProcess
 from tests.support_models import CONFIGS, deep, head_of, random_batch, random_model, stock_logits
+from theseus_plugin.methods.replacing.assembly import Assembly, assemble, cast_frozen
+from theseus_plugin.methods.replacing.config import TheseusConfig
+from theseus_plugin.methods.replacing.phases import ReplacingPhase, SuccessorPhase
 from theseus_plugin.surgery.plan import partition_of
+from theseus_plugin.training.training_mode import trainable_settings
 
 KINDS = sorted(set(CONFIGS) - {"albert", "fnet"})
 SHAPE = (3, 12, "right")

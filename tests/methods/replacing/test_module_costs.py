@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import AutoModelForSequenceClassification
+
+from tests.tiny import tiny_config
+from theseus_plugin import compress
 from theseus_plugin.methods.replacing.assembly import assemble
 from theseus_plugin.methods.replacing.config import TheseusConfig
 from theseus_plugin.methods.replacing.module_costs import draw_costs
 from theseus_plugin.methods.replacing.phases import ReplacingPhase
 from theseus_plugin.metric_scale import Scale
-from transformers import AutoModelForSequenceClassification
-
-from tests.tiny import tiny_config
-from theseus_plugin import compress
 
 
 def test_each_module_is_measured_alone() -> None:

@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from theseus_plugin.methods.replacing.assembly import assemble
-from theseus_plugin.methods.replacing.config import TheseusConfig
-from theseus_plugin.methods.replacing.phases import ReplacingPhase, SuccessorPhase
-from theseus_plugin.methods.teaching.logits import Imitation
-from theseus_plugin.training.step import Stepper
 from transformers import AutoModelForSequenceClassification
 
 from tests.tiny import tiny_config
 from theseus_plugin import compress
+from theseus_plugin.methods.replacing.assembly import assemble
+from theseus_plugin.methods.replacing.config import TheseusConfig
+from theseus_plugin.methods.replacing.phases import ReplacingPhase, SuccessorPhase
+from theseus_plugin.methods.teaching.logits import Imitation
 from theseus_plugin.training.run import TrainingRun
+from theseus_plugin.training.step import Stepper
 
 
 class Bench:
@@ -115,7 +115,7 @@ def test_the_rate_follows_the_step_it_is_told() -> None:
     rates = []
     for step, micro_step in [(0, 0), (0, 1), (1, 2), (5, 9)]:
         bench.replacing.before_forward(step, micro_step)
-        rates.append(bench.replacing.figures()["p"])
+        rates.append(bench.replacing.numbers()["p"])
     assert rates == pytest.approx([0.5, 0.5, 0.6, 1.0])
 
 

@@ -4,12 +4,12 @@ import math
 from typing import Any
 
 import pytest
-from theseus_plugin.methods.replacing.config import TheseusConfig
-from theseus_plugin.methods.replacing.schedules import rate, replacing_steps
-from theseus_plugin.plugins.registry import create
 
 from theseus_plugin.contract import Schedule
 from theseus_plugin.errors import UserError
+from theseus_plugin.methods.replacing.config import TheseusConfig
+from theseus_plugin.methods.replacing.schedules import rate, replacing_steps
+from theseus_plugin.plugins.registry import create
 
 
 def schedule(name: str, **options: Any) -> Schedule:

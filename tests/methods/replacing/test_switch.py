@@ -5,8 +5,9 @@ import math
 
 import pytest
 import torch
-from theseus_plugin.methods.replacing.switch import ReplaceableModule, Slot, Switch, draw
 from torch import nn
+
+from theseus_plugin.methods.replacing.switch import ReplaceableModule, Slot, Switch, draw
 
 
 class Add(nn.Module):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+
 from theseus_plugin.methods.teaching.losses import attention_loss, hidden_loss, patient_loss
 
 

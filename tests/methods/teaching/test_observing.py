@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from theseus_plugin.methods.teaching.observing import observed, recording_attention
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel
 
 from tests.tiny import save_tiny
 from theseus_plugin.errors import UserError
+from theseus_plugin.methods.teaching.observing import observed, recording_attention
 from theseus_plugin.surgery.stack import find_stacks
 
 TEXTS = ["the film was good", "a bad movie", "good"]

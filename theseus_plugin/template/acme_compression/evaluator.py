@@ -29,9 +29,6 @@ class FlopCountEvaluator(Evaluator):
     Config = FlopCountConfig
     config: FlopCountConfig
 
-    def __init__(self, config: FlopCountConfig) -> None:
-        self.config = config
-
     def evaluate(self, models: Sequence[str], task: Task) -> list[dict[str, Any]]:
         """Per model: `flops`, two for each multiplication and addition, and the `length` in tokens.
 

@@ -28,9 +28,6 @@ class EveryOtherMethod(Method):
     Config = EveryOtherConfig
     config: EveryOtherConfig
 
-    def __init__(self, config: EveryOtherConfig) -> None:
-        self.config = config
-
     def compress(self, predecessor: str, successor: str, task: Task) -> Result:
         """See `Method.compress`.
 
@@ -45,7 +42,7 @@ class EveryOtherMethod(Method):
         from theseus_plugin.surgery.successor import Cut, build_successor
         from theseus_plugin.training.config import TrainingConfig
         from theseus_plugin.training.evaluation import evaluate
-        from theseus_plugin.training.readback import check_folder
+        from theseus_plugin.training.publishing.readback import check_folder
         from theseus_plugin.training.run import start_accelerator
 
         refuse_existing(successor)

@@ -36,9 +36,6 @@ class HeldOutTask(Task):
     config: HeldOutConfig
     auto_class = "AutoModelForSequenceClassification"
 
-    def __init__(self, config: HeldOutConfig) -> None:
-        self.config = config
-
     def load(
         self, checkpoint: str, splits: Sequence[str] = ("train", "validation"), new_head: bool = False
     ) -> TaskData:

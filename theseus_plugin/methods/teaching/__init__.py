@@ -1,0 +1,1 @@
+"""What several methods learn from: another model's logits, hidden states and attention."""

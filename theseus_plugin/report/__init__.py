@@ -1,0 +1,1 @@
+"""What a bench record says: tables, findings, a recommendation, plots and a page."""
