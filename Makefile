@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+TESTS ?= not slow and not chain
 DEMO_FOLDER ?= runs/demo$(if $(QUICK),-quick)
 
 .PHONY: help install demo test bench test-slow lint fix
@@ -21,8 +22,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt entry_points.toml
 demo: install  ## the whole job on a real model and real data: about 20 minutes on 2 cores (QUICK=1: 5 to 8)
 	$(BIN)/theseus-plugin demo --folder $(DEMO_FOLDER) $(if $(QUICK),--quick)
 
-test: install  ## all tests but the slow ones
-	$(BIN)/python -m pytest -m "not slow" -n logical --maxprocesses 4 --dist loadfile --max-worker-restart 0
+test: install  ## all tests but the slow ones and long chains of third parties' processes, which .ci/run adds
+	$(BIN)/python -m pytest -m "$(TESTS)" -n logical --maxprocesses 4 --dist loadfile --max-worker-restart 0
 
 bench: install  ## the demo's checkpoints in every precision, side by side: 20 to 35 minutes after `make demo`
 	$(BIN)/python -m benchmarks successors $(DEMO_FOLDER)/predecessor $(DEMO_FOLDER)/successor

@@ -10,6 +10,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import copy
 import csv
+import gc
 import json
 import random
 import subprocess
@@ -20,9 +21,16 @@ from typing import Any
 
 import pytest
 
-from tests.commands import COMMAND, Run
+from tests import warm
+from tests.commands import Run
 from tests.stock_process import StockProcess
 from tests.tiny import save_tiny
+
+
+def pytest_collection_finish() -> None:
+    """Spare collections of garbage what has been imported: going through that takes as long as a short training."""
+    gc.collect()
+    gc.freeze()
 
 
 def write_reviews(path: Path, count: int, seed: int) -> Path:
@@ -53,6 +61,14 @@ def stock_process() -> Iterator[StockProcess]:
     """A process that reads checkpoints without this package."""
     with StockProcess() as process:
         yield process
+
+
+@pytest.fixture
+def warm_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measuring processes that have imported everything when they start."""
+    from tests.warm_children import InTheirPlace
+
+    monkeypatch.setattr("theseus_plugin.measure.child.subprocess", InTheirPlace)
 
 
 @pytest.fixture(scope="session")
@@ -91,14 +107,12 @@ def recipe(tmp_path: Path, predecessor: Path, reviews: dict[str, Any]) -> dict[s
 
 @pytest.fixture
 def run(tmp_path: Path, recipe: dict[str, Any]) -> Run:
-    """`theseus-plugin COMMAND recipe.yaml`, the recipe being the fixture's as the test has changed it."""
+    """`theseus-plugin COMMAND recipe.yaml` in a process, the recipe being the fixture's as the test has changed it."""
 
     def run(command: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         path = tmp_path / "recipe.yaml"
         path.write_text(json.dumps(recipe))
-        return subprocess.run(
-            [COMMAND, command, str(path), *arguments], capture_output=True, text=True, timeout=300, check=False
-        )
+        return warm.command(command, str(path), *arguments)
 
     return run
 

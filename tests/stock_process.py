@@ -1,35 +1,27 @@
-"""A process that knows transformers and nothing of ours, and reads checkpoints as their users will."""
+"""A process that knows transformers and nothing of ours: it reads checkpoints as their users will, and runs programs of
+other environments without their start, which takes seconds.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-_CODE = """
-import json, sys
-import numpy, torch, transformers
-from safetensors.numpy import load_file
-for line in sys.stdin:
-    folder, auto, batch = json.loads(line)
-    model = getattr(transformers, auto).from_pretrained(folder).eval()
-    inputs = {name: torch.from_numpy(array) for name, array in load_file(batch).items()}
-    with torch.no_grad():
-        logits = model(**inputs).logits.tolist()
-    assert not any(name.startswith("theseus_plugin") for name in sys.modules)
-    print("answer", json.dumps([logits, sum(p.numel() for p in model.parameters())]), flush=True)
-"""
-
 
 class StockProcess:
-    """Lives for many checkpoints: starting Python with transformers takes seconds."""
+    """Lives for many programs, each of which gets a fork of it; see `tests/stock_server.py`."""
 
     def __enter__(self) -> StockProcess:
+        server = Path(__file__).with_name("stock_server.py")
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _CODE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, str(server)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         return self
 
@@ -43,12 +35,36 @@ class StockProcess:
         from safetensors.numpy import save_file
 
         save_file(batch, folder / "batch.safetensors.input")
+        ended = self.run(["read", str(folder), auto_class, str(folder / "batch.safetensors.input")])
+        assert ended.returncode == 0, f"the stock process could not read {folder}: {ended.stderr}"
+        logits, parameters = json.loads(ended.stdout)
+        return logits, parameters
+
+    def run(
+        self,
+        program: Sequence[str],
+        python: str = sys.executable,
+        path: Sequence[str] = (),
+        folder: Path | None = None,
+        variables: dict[str, str] | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a script of Python, or `-m` and a module, with its arguments.
+
+        Args:
+            program: the words behind `python`.
+            python: what the program takes for its interpreter.
+            path: where it imports from.
+            folder: the current one; None: that of this process.
+            variables: all of the environment; None: those of this process.
+        """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        question = [str(folder), auto_class, str(folder / "batch.safetensors.input")]
-        print(json.dumps(question), file=self._process.stdin, flush=True)
-        for line in self._process.stdout:
-            if line.startswith("answer "):
-                logits, parameters = json.loads(line.removeprefix("answer "))
-                return logits, parameters
-        raise AssertionError(f"the stock process could not read {folder}")
+        with tempfile.TemporaryDirectory() as place:
+            said = {name: str(Path(place, name)) for name in ("stdout", "stderr")}
+            environment = dict(os.environ) if variables is None else variables
+            where = {"folder": str(folder or Path.cwd()), "variables": environment, "python": python}
+            job = {"program": list(program), "path": list(path), **where, **said}
+            print(json.dumps(job), file=self._process.stdin, flush=True)
+            status = int(self._process.stdout.readline())
+            texts = [Path(file).read_text(encoding="utf-8", errors="replace") for file in said.values()]
+        return subprocess.CompletedProcess(list(program), status, *texts)

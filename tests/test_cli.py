@@ -11,8 +11,11 @@ from typing import Any
 
 import pytest
 
+from tests import warm
 from tests.commands import COMMAND, Run, refused
+from tests.patience import finished
 from tests.tiny import save_tiny
+from theseus_plugin import bench
 
 
 def nothing_written(recipe: dict[str, Any]) -> None:
@@ -57,10 +60,16 @@ def test_plugins_lists_all_of_ours() -> None:
     }  # fmt: skip
 
 
+def measured(models: list[str], out: str) -> None:
+    """Accuracy and size of models as JSON in a file."""
+    Path(out).write_text(json.dumps(bench(models, evaluators={"accuracy": {}, "size": {}})))
+
+
 def test_fit_compress_export_bench(run: Run, recipe: dict[str, Any], tmp_path: Path) -> None:
-    """The whole way, each command on what the one before wrote."""
+    """The whole way, each command on what the one before wrote, the first as users type it."""
     recipe["predecessor"] = str(tmp_path / "fitted")
-    fitted = run("fit", "--json")
+    (tmp_path / "recipe.yaml").write_text(json.dumps(recipe))
+    fitted = finished([COMMAND, "fit", str(tmp_path / "recipe.yaml"), "--json"])
     assert fitted.returncode == 0, fitted.stderr
     assert json.loads(fitted.stdout) == json.loads((tmp_path / "fitted" / "result.json").read_text())
     assert json.loads(fitted.stdout)["before"] == {}
@@ -73,21 +82,14 @@ def test_fit_compress_export_bench(run: Run, recipe: dict[str, Any], tmp_path: P
     onnx = []
     for checkpoint in ("fitted", "successor"):
         out = str(tmp_path / f"{checkpoint}-onnx")
-        process = subprocess.run(
-            [COMMAND, "export", str(tmp_path / checkpoint), out], capture_output=True, text=True, check=False
-        )
-        assert process.returncode == 0, process.stderr
+        warm.right(warm.command("export", str(tmp_path / checkpoint), out))
         onnx.append(out)
-    evaluators = ["accuracy", "size"]
-    code = (
-        "import json, sys; from theseus_plugin import bench\n"
-        f"print(json.dumps(bench(sys.argv[1:], evaluators=dict.fromkeys({evaluators!r}, {{}}))))"
-    )
-    measured = json.loads(subprocess.run([sys.executable, "-c", code, *onnx], capture_output=True, check=True).stdout)
-    for model, checkpoint in zip(measured["models"], ("fitted", "successor"), strict=True):
+    warm.right(warm.called(measured, onnx, str(tmp_path / "measured.json")))
+    models = json.loads((tmp_path / "measured.json").read_text())["models"]
+    for model, checkpoint in zip(models, ("fitted", "successor"), strict=True):
         told = json.loads((tmp_path / checkpoint / "result.json").read_text())["after"]
         assert model["accuracy"]["metrics"] == pytest.approx(told)
-    assert [model["size"]["blocks"] for model in measured["models"]] == [6, 3]
+    assert [model["size"]["blocks"] for model in models] == [6, 3]
 
 
 def test_a_host_that_is_not_there(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ ARCHITECTURES = (
     *("bert", "roberta", "xlm-roberta", "camembert", "distilbert", "electra", "mpnet", "deberta", "deberta-v2"),
     *("modernbert", "gpt2", "llama", "qwen2", "t5", "bart"),
 )
-"""Those that read text; `tests/replacing/test_assembly.py` has more of each, and ViT."""
+"""Those that read text; `tests/methods/replacing/test_assembly.py` has more of each, and ViT."""
 FULL = ("bert", "distilbert", "t5")
 """Those that go through every method; the others go through the first one."""
 TEXTS = ["the film was good", "a bad movie", "good", "the the the movie was a film and bad of it"]

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from safetensors.numpy import load_file
 
 from tests.environments import ROOT, LayeredEnvironment
+from tests.stock_process import StockProcess
 from theseus_plugin import compress
 from theseus_plugin.contract import Evaluator, Result, Schedule, TaskData, as_recipe
 from theseus_plugin.plugins import registry
@@ -24,8 +25,10 @@ PAGE = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
-def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> LayeredEnvironment:
-    return LayeredEnvironment(tmp_path_factory.mktemp("toolkit"), wheel)
+def environment(
+    wheel: Path, stock_process: StockProcess, tmp_path_factory: pytest.TempPathFactory
+) -> LayeredEnvironment:
+    return LayeredEnvironment(tmp_path_factory.mktemp("toolkit"), wheel, stock=stock_process)
 
 
 def snippets(language: str) -> list[str]:
@@ -100,13 +103,17 @@ def test_the_page_can_be_run(
     (tmp_path / "predecessor").symlink_to(predecessor)
     for split in ("train", "validation"):
         (tmp_path / f"{split}.csv").symlink_to(reviews[split])
-    last = "print([Sudden(Sudden.Config()).rate_at(step, 4) for step in range(4)], Mistake.mendable)"
+    last = """
+rates = [Sudden(Sudden.Config()).rate_at(step, 4) for step in range(4)]
+record = Longer(Longer.Config(training={"max_steps": 4})).compress("predecessor", "longer", task)
+print(rates, Mistake.mendable, record["kind"], record["training"]["phases"][0]["steps"])
+"""
     (tmp_path / "page.py").write_text("\n".join([*snippets("python"), last]))
-    process = environment.run("python", "page.py", folder=tmp_path)
+    process = environment.run_warm("python", "page.py", folder=tmp_path)
     assert process.returncode == 0, process.stderr
     *said, last = process.stdout.splitlines()
     assert f"theseus of theseus-plugin {version('theseus-plugin')}" in said
-    assert last == "[0.5, 0.5, 1.0, 1.0] True"
+    assert last == "[0.5, 0.5, 1.0, 1.0] True longer 4"
     assert json.loads((tmp_path / "successor" / "config.json").read_text())["num_hidden_layers"] == 3
 
 

@@ -19,6 +19,7 @@ from theseus_plugin import bench, compress, export, fit
 from theseus_plugin.contract import TaskData
 from theseus_plugin.recipe import load_recipe
 
+pytestmark = pytest.mark.usefixtures("warm_children")
 TRAINING = {"epochs": 2, "batch_size": 8, "eval_steps": 5, "learning_rate": 2e-3, "precision": "fp32"}
 AUTO = {
     "token-classification": "AutoModelForTokenClassification",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
+import runpy
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import warm
 from theseus_plugin import compress, fit, load_recipe
 from theseus_plugin.demo import PACKAGES
 
@@ -22,7 +23,14 @@ needs_packages = pytest.mark.skipif(any(find_spec(name) is None for name in PACK
 
 
 def run_script(name: str, folder: Path) -> None:
-    subprocess.run([sys.executable, str(EXAMPLES / name), str(folder)], check=True, capture_output=True)
+    warm.right(warm.called(program, str(EXAMPLES / name), str(folder)))
+
+
+def program(*command: str) -> None:
+    """A script as the main program of this process."""
+    sys.argv = list(command)
+    sys.path.insert(0, str(Path(command[0]).parent))
+    runpy.run_path(command[0], run_name="__main__")
 
 
 def cut(file: Path, lines: int) -> None:

@@ -89,7 +89,7 @@ launched with DeepSpeed | bad input: launches with ACCELERATE_USE_DEEPSPEED
 launched with a dynamo backend | bad input: launches with ACCELERATE_DYNAMO_BACKEND
 
 # Blocks split over processes, weights saved in half precision
-split blocks to save memory, with teachers | training/test_distributed.py::test_between_passes_a_process_holds_its_part_of_every_block
+split blocks to save memory, with teachers | training/test_sharding.py::test_between_passes_a_process_holds_its_part_of_every_block
 compressed a predecessor saved in bf16 or fp16 | training/test_rounding.py::test_a_successor_is_saved_as_its_predecessor_was
 fitted a bf16 regression | training/test_rounding.py::test_the_metrics_are_those_of_the_rounded_weights
 

@@ -20,7 +20,7 @@ LAYERS = """
     tasks surgery
     training onnx
     methods.frame methods.teaching fitting measure
-    methods.replacing methods.distillation report recipe
+    methods.* report recipe
     relations bert_attack tuning
     api
     demo hosts
@@ -28,8 +28,10 @@ LAYERS = """
     __main__
 """
 """From the ground up. A room, which is a folder or a file of the package, imports what lies below it: neither what lies
-above, nor its neighbours on the same line. So no method imports another."""
+above, nor its neighbours on the same line. So no method imports another; `methods.*` are all of them."""
 LEVELS = {room: level for level, line in enumerate(LAYERS.strip().splitlines()) for room in line.split()}
+METHODS = LEVELS.pop("methods.*")
+LEVELS |= {f"methods.{file.parent.name}": METHODS for file in HOME.glob("methods/*/method.py")}
 APART = ("__init__", "template")
 """The names that the package offers, and the skeleton of a plugin, which is another distribution."""
 

@@ -83,5 +83,5 @@ def test_a_checkpoint_with_a_foreign_record_is_exported(
     shutil.copytree(predecessor, checkpoint)
     (checkpoint / "result.json").write_text('{"recipe": null}')
     record = export(str(checkpoint), str(tmp_path / "onnx"), {"task": reviews})
-    stamped = model_files.read(tmp_path / "onnx" / "model.onnx")
+    stamped = model_files.stamped(tmp_path / "onnx" / "model.onnx")
     assert json.loads(stamped["recipe"]) == {"task": record["task"]}

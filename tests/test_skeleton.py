@@ -18,6 +18,7 @@ from packaging.version import Version
 
 from tests.conftest import write_reviews
 from tests.environments import ROOT, LayeredEnvironment
+from tests.stock_process import StockProcess
 from tests.tiny import save_tiny
 from theseus_plugin import UserError
 from theseus_plugin.plugins import registry
@@ -39,9 +40,11 @@ def skeletons(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def environment(wheel: Path, skeletons: Path, tmp_path_factory: pytest.TempPathFactory) -> LayeredEnvironment:
+def environment(
+    wheel: Path, skeletons: Path, stock_process: StockProcess, tmp_path_factory: pytest.TempPathFactory
+) -> LayeredEnvironment:
     """Our wheel, which writes the skeletons; then these and the example."""
-    environment = LayeredEnvironment(tmp_path_factory.mktemp("plugins"), wheel)
+    environment = LayeredEnvironment(tmp_path_factory.mktemp("plugins"), wheel, stock=stock_process)
     for kind, name in NAMES.items():
         written = environment.run("theseus-plugin", "new-plugin", name, "--kind", kind, folder=skeletons)
         assert written.returncode == 0, written.stderr
@@ -70,7 +73,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def command(environment: LayeredEnvironment, folder: Path, *arguments: str) -> Any:
-    process = environment.run("theseus-plugin", *arguments, "--json", folder=folder)
+    process = environment.run_warm("theseus-plugin", *arguments, "--json", folder=folder)
     assert process.returncode == 0, process.stderr
     return json.loads(process.stdout)
 
@@ -119,7 +122,7 @@ def test_the_example_measures_with_its_evaluator(environment: LayeredEnvironment
 
 def test_the_skeletons_pass_their_own_tests(environment: LayeredEnvironment, skeletons: Path) -> None:
     folders = [str(skeletons / name) for name in NAMES.values()]
-    process = environment.run("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", *folders, folder=skeletons)
+    process = environment.run_warm("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", *folders, folder=skeletons)
     assert process.returncode == 0, process.stdout
     tests = " ".join(file.read_text() for file in TEMPLATE.glob("tests/test_*.py")).count("def test_")
     assert f"{tests} passed" in process.stdout

@@ -1,7 +1,7 @@
 """Text that is not ours (names of folders, labels, messages of libraries) shown so that it stays text.
 
 A name may hold a line break, an escape sequence of terminals, brackets that rich takes for markup, or what Markdown
-reads. Everything that people see passes here.
+reads. Everything that people see passes here, and what shows how far a long job is.
 """
 
 from __future__ import annotations
@@ -68,15 +68,6 @@ def plain_console(stderr: bool = False, shown: bool = True, file: IO[str] | None
     return Plain(file=file, stderr=stderr, quiet=not shown, highlight=False, soft_wrap=True)
 
 
-def _harmless(character: str) -> bool:
-    kind = unicodedata.category(character)
-    return kind not in _CONTROLS and (kind != "Cf" or character in _JOINERS)
-
-
-def _escape(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
-
-
 @contextmanager
 def progress(description: str, total: int) -> Iterator[Callable[[], None]]:
     """A bar on standard error of `total` steps, with the time left; what it gives is called after each step. Of several
@@ -90,3 +81,12 @@ def progress(description: str, total: int) -> Iterator[Callable[[], None]]:
     with Progress(console=console, transient=True, disable=not shown) as bar:
         task = bar.add_task(description, total=total)
         yield lambda: bar.advance(task)
+
+
+def _harmless(character: str) -> bool:
+    kind = unicodedata.category(character)
+    return kind not in _CONTROLS and (kind != "Cf" or character in _JOINERS)
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")

@@ -1,4 +1,4 @@
-"""Output folders that are complete or absent."""
+"""Output folders that are complete or absent, files that are complete or as before, and the JSON in them."""
 
 from __future__ import annotations
 

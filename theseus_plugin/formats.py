@@ -18,7 +18,7 @@ from theseus_plugin.errors import UserError
 from theseus_plugin.plugins import registry
 from theseus_plugin.quiet import quiet
 from theseus_plugin.records import OwnFormat, own_format
-from theseus_plugin.vocabulary import is_word
+from theseus_plugin.vocabulary import is_precision
 
 
 def reader(method: str, folder: str = "") -> Callable[[str, str], Any]:
@@ -96,7 +96,7 @@ def graph_plan(folder: str, own: OwnFormat) -> GraphPlan:
     breach = None
     if not isinstance(plan, GraphPlan):
         breach = f"its graph_plan gives a {type(plan).__name__}, no GraphPlan"
-    elif plan.precision is not None and not is_word(plan.precision):
+    elif plan.precision is not None and not is_precision(plan.precision):
         breach = f"its graph is in {printable(str(plan.precision))!r}, which is no word for a precision"
     elif plan.tolerance is not None and not (math.isfinite(plan.tolerance) and plan.tolerance > 0):
         breach = f"its tolerance is {plan.tolerance}, which is not above 0"

@@ -1,4 +1,4 @@
-"""What a model says to many examples, in batches that waste little on padding."""
+"""What a model says to many examples, in batches that waste little on padding; and how long examples are."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from theseus_plugin.contract import Features
 from theseus_plugin.finite import require_finite
 
 if TYPE_CHECKING:
@@ -56,5 +55,7 @@ def has_tokens(examples: Sequence[Features]) -> bool:
 
 
 def lengths(examples: Sequence[Features]) -> list[int]:
-    """Length in tokens of each example; 0 for all where they have none."""
+    """Length in tokens of each example; 0 for all where they have none. Images, which are made when they are asked
+    for, are not made for this.
+    """
     return [len(example["input_ids"]) for example in examples] if has_tokens(examples) else [0] * len(examples)

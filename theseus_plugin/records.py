@@ -12,7 +12,7 @@ from typing import Any
 from theseus_plugin.errors import UserError
 from theseus_plugin.files import read_json
 from theseus_plugin.options.plain import shown
-from theseus_plugin.vocabulary import is_word
+from theseus_plugin.vocabulary import is_precision
 
 RESULT = "result.json"
 EXPORT = "export.json"
@@ -44,7 +44,7 @@ def own_format(checkpoint: str | Path) -> OwnFormat | None:
     method, precision = told["method"], told.get("precision")
     counts = record.get("parameters")
     parameters = counts.get("after") if isinstance(counts, Mapping) else None
-    if not isinstance(method, str) or not method or not is_word(precision):
+    if not isinstance(method, str) or not method or not is_precision(precision):
         raise UserError(f"{file}: its format is {shown(told)}, no method and precision: copy the folder again")
     if not isinstance(parameters, int) or isinstance(parameters, bool) or parameters < 0:
         raise UserError(f"{file}: its parameters are {shown(counts)}, no number after: copy the folder again")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,14 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertForMaskedLM
 
-from tests.commands import COMMAND
+from tests import warm
 from tests.conftest import write_reviews
 from tests.tiny import save_tiny, tiny_config
 from theseus_plugin import UserError, attack, bench, export, fit, load_recipe
 from theseus_plugin.bert_attack.target import load_texts
 from theseus_plugin.measure.models import resolve
+
+pytestmark = pytest.mark.usefixtures("warm_children")
 
 TASK = {"name": "text-classification", "text": "text", "max_length": 32}
 
@@ -175,10 +176,10 @@ def test_a_regression_is_told_apart(home: Path, tmp_path: Path) -> None:
 
 
 def test_the_command(home: Path) -> None:
-    command = [COMMAND, "attack", str(home / "onnx"), "--mlm", str(home / "mlm"), "--samples", "5", "--threads", "1"]
-    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = ["attack", str(home / "onnx"), "--mlm", str(home / "mlm"), "--samples", "5", "--threads", "1"]
+    process = warm.command(*command)
     assert process.returncode == 0, process.stderr
     assert "under attack x 100" in process.stdout
-    refused = subprocess.run([*command, "--output", str(home)], capture_output=True, text=True, check=False)
+    refused = warm.command(*command, "--output", str(home))
     assert refused.returncode == 2
     assert "exists already" in refused.stderr

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification
 
 from tests.environments import LayeredEnvironment
+from tests.stock_process import StockProcess
 from theseus_plugin.errors import UserError
 from theseus_plugin.methods.replacing.switch import draw
 
@@ -33,12 +33,11 @@ class Told:
 
 
 @pytest.fixture(scope="module")
-def told(wheel: Path, predecessor: Path, tmp_path_factory: pytest.TempPathFactory) -> Told:
+def told(wheel: Path, predecessor: Path, stock_process: StockProcess, tmp_path_factory: pytest.TempPathFactory) -> Told:
     """What the script saw, and where it wrote."""
-    environment = LayeredEnvironment(tmp_path_factory.mktemp("modelopt"), wheel, *PACKAGES)
+    environment = LayeredEnvironment(tmp_path_factory.mktemp("modelopt"), wheel, *PACKAGES, stock=stock_process)
     folder = tmp_path_factory.mktemp("written")
-    command = [environment.bin / "python", SCRIPT, predecessor, folder]
-    process = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=folder)
+    process = environment.run_warm("python", SCRIPT, predecessor, folder, folder=folder)
     assert process.returncode == 0, process.stderr
     return Told(json.loads((folder / "seen.json").read_text()), folder)
 

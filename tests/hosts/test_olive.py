@@ -19,6 +19,8 @@ import pytest
 from click.testing import CliRunner
 from safetensors.numpy import load_file
 
+from tests.patience import finished
+from tests.stock_process import StockProcess
 from theseus_plugin import UserError, compress
 from theseus_plugin.cli import app
 from theseus_plugin.methods.replacing.config import TheseusConfig
@@ -90,19 +92,16 @@ def acme(folder: Path) -> Path:
     return add_distribution(folder / "acme")
 
 
-def run(folder: Path, acme: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    """A command of this environment, with the distribution `acme` installed."""
-    program = Path(sys.executable).with_name(command[0])
-    variables = {"CI": "1", "PYTHONPATH": str(acme), "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [program, *command[1:]],
-        cwd=folder,
-        env=os.environ | variables,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+def run(folder: Path, acme: Path, *command: str, stock: StockProcess | None = None) -> subprocess.CompletedProcess[str]:
+    """A command of this environment, with the distribution `acme` installed; with `stock` in a fork of that."""
+    program = str(Path(sys.executable).with_name(command[0]))
+    places = [str(acme), str(Path(__file__).parents[2])]
+    variables = {"CI": "1", "PYTHONPATH": os.pathsep.join(places), "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    if stock is not None:
+        return stock.run(
+            [program, *command[1:]], path=[*places, *sys.path], folder=folder, variables=os.environ | variables
+        )
+    return finished([program, *command[1:]], cwd=folder, env=os.environ | variables)
 
 
 @pytest.fixture
@@ -129,7 +128,9 @@ def merged(folder: Path, acme: Path) -> Path:
     return path
 
 
-def olive(folder: Path, acme: Path, merged: Path, predecessor: Path, **config: Any) -> Path:
+def olive(
+    folder: Path, acme: Path, merged: Path, predecessor: Path, stock: StockProcess | None = None, **config: Any
+) -> Path:
     """`olive run` in a folder of its own; gives that, with the output in `out`."""
     folder.mkdir(exist_ok=True)
     system = {"device": "cpu", "execution_providers": ["CPUExecutionProvider"]}
@@ -144,7 +145,7 @@ def olive(folder: Path, acme: Path, merged: Path, predecessor: Path, **config: A
     }
     (folder / "run.json").write_text(json.dumps(content))
     command = ["olive", "run", "--config", "run.json", "--package-config", str(merged), "--disable_telemetry"]
-    ran = run(folder, acme, *command)
+    ran = run(folder, acme, *command, stock=stock)
     assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
     return folder
 
@@ -230,7 +231,9 @@ SCHEDULES = [{"name": "constant", "rate": rate} for rate in (0.3, 0.9)]
 
 
 @pytest.fixture(scope="module")
-def search(folder: Path, acme: Path, merged: Path, predecessor: Path, reviews: dict[str, Any]) -> Path:
+def search(
+    folder: Path, acme: Path, merged: Path, predecessor: Path, reviews: dict[str, Any], stock_process: StockProcess
+) -> Path:
     """A search over our replacing rate, with Olive's own conversion, quantisation and metrics."""
     theseus = {"task": reviews, "successor_blocks": 2, "schedule": SCHEDULES, "training": TRAINING}
     passes = {
@@ -240,7 +243,8 @@ def search(folder: Path, acme: Path, merged: Path, predecessor: Path, reviews: d
     }
     strategy = {"execution_order": "joint", "sampler": "sequential"}
     scores = scoring(predecessor, reviews["validation"])
-    return olive(folder / "search", acme, merged, predecessor, passes=passes, search_strategy=strategy, **scores)
+    config = {"passes": passes, "search_strategy": strategy, **scores}
+    return olive(folder / "search", acme, merged, predecessor, stock_process, **config)
 
 
 def made_by(folder: Path, name: str) -> list[dict[str, Any]]:
@@ -307,6 +311,7 @@ def test_olives_cache_knows_the_task_in_full_and_the_versions(search: Path, revi
     assert run["cache_key"] == {"folder": str(search), "acme": "1.2", "theseus-plugin": version("theseus-plugin")}
 
 
+@pytest.mark.chain
 def test_a_third_partys_method_and_two_processes_in_one_run(
     folder: Path, acme: Path, merged: Path, predecessor: Path, reviews: dict[str, Any]
 ) -> None:
@@ -450,6 +455,7 @@ def test_the_models_that_it_takes(search: Path, predecessor: Path, reviews: dict
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.chain
 def test_what_the_processes_say_is_the_error(predecessor: Path, reviews: dict[str, Any], tmp_path: Path) -> None:
     options = {"successor_blocks": 2, "training": {"epoch": 1}}
     made = pass_of("TheseusCompression", task=reviews, processes=2, **options)

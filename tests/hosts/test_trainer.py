@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import csv
-import gc
 import json
 import os
 import runpy
 import signal
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +27,7 @@ from transformers import (
     TrainingArguments,
 )
 
+from tests import warm
 from tests.clean_process import exit_code
 from tests.conftest import write_reviews
 from tests.stock_process import StockProcess
@@ -42,14 +41,6 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "trainer.py"
 STILL = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 SCHEDULE = {"name": "linear", "base_rate": 0.3, "slope": 0.1}  # 1 from step 7 on
 STEPS, REPLACING = 10, 7
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick_collections() -> Iterator[None]:
-    """Trainer collects garbage whenever it starts; going through all imported modules takes as long as the training."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture(scope="module")
@@ -445,40 +436,30 @@ def in_each_step_the_same(folder: Path, output: Path, accumulation: int, process
               output / f"rank{args.process_index}.safetensors")  # fmt: skip
 
 
-WORKER = """
-import json, os, sys
-from pathlib import Path
-from tests.hosts.test_trainer import arguments, callback, in_each_step_the_same, trainer
-from theseus_plugin import UserError
-from theseus_plugin.methods.replacing.switch import Switch
+def two_trainings_and_refusals(folder: Path, home: Path) -> None:
+    """What each of two processes does; writes its draws, and what is refused."""
+    draws: list[Any] = []
+    refused, set_draw = [], Switch.set
 
-folder, home = Path(sys.argv[1]), Path(sys.argv[2])
-draws, set_draw, refused = [], Switch.set, []
+    def spy(self: Switch, rate: float, micro_step: int) -> tuple[bool, ...]:
+        chosen = set_draw(self, rate, micro_step)
+        draws.append([rate, micro_step, chosen])
+        return chosen
 
-def spy(self, rate, micro_step):
-    draws.append([rate, micro_step, set_draw(self, rate, micro_step)])
-    return draws[-1][-1]
-
-Switch.set = spy
-for accumulation in (1, 2):
-    in_each_step_the_same(folder, home / f"two-{accumulation}", accumulation, processes=2)
-for wrong in ({"ddp_find_unused_parameters": False}, {"activation_checkpointing": True}, {"fsdp": True}):
-    try:
-        trainer(folder, callback(folder / "still"), arguments(home, **wrong))
-    except UserError as error:
-        refused.append(str(error))
-(home / f"rank{os.environ['RANK']}.json").write_text(json.dumps({"draws": draws, "refused": refused}))
-"""
+    Switch.set = spy  # type: ignore[method-assign]
+    for accumulation in (1, 2):
+        in_each_step_the_same(folder, home / f"two-{accumulation}", accumulation, processes=2)
+    for wrong in ({"ddp_find_unused_parameters": False}, {"activation_checkpointing": True}, {"fsdp": True}):
+        try:
+            trainer(folder, callback(folder / "still"), arguments(home, **wrong))
+        except UserError as error:
+            refused.append(str(error))
+    (home / f"rank{os.environ['RANK']}.json").write_text(json.dumps({"draws": draws, "refused": refused}))
 
 
 def test_two_processes_make_the_draws_and_the_weights_of_one(folder: Path, tmp_path: Path, draws: Any) -> None:
     """One process of batch 8 and two of batch 4, with and without accumulation."""
-    (tmp_path / "worker.py").write_text(WORKER)
-    two = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
-    command = [sys.executable, *two, str(tmp_path / "worker.py"), str(folder), str(tmp_path)]
-    process = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=environment)
-    assert process.returncode == 0, process.stderr[-3000:]
+    warm.right(*warm.two_ranks(two_trainings_and_refusals, folder, tmp_path))
     for accumulation in (1, 2):
         in_each_step_the_same(folder, tmp_path / f"one-{accumulation}", accumulation, processes=1)
         home = tmp_path / f"two-{accumulation}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from tests.patience import finished
 from theseus_plugin import UserError, compress, load_recipe
 from theseus_plugin.launching import asked_for
 from theseus_plugin.launching.asked_for import check_launch, launched_precision
@@ -154,5 +154,5 @@ def test_the_option_as_users_type_it(tmp_path: Path) -> None:
     (tmp_path / "worker.py").write_text(worker)
     command = [str(Path(sys.executable).with_name("accelerate")), "launch", "--cpu", "--num_processes", "1"]
     command += ["--gradient_accumulation_steps", "4", str(tmp_path / "worker.py")]
-    process = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    assert process.stdout.split() == ["4"]
+    process = finished(command)
+    assert process.stdout.split() == ["4"], process.stderr

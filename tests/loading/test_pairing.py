@@ -111,6 +111,7 @@ def test_successor_and_export_name_what_the_tokenizer_pads_with(tmp_path: Path, 
     assert json.loads((tmp_path / "out/config.json").read_text())["pad_token_id"] == 7
 
 
+@pytest.mark.usefixtures("warm_children")
 def test_a_score_does_not_follow_the_batch_size(tmp_path: Path) -> None:
     folder = spoilt(tmp_path / "m", "gpt2", 0)
     file = write_reviews(tmp_path / "v.csv", 30, seed=3)

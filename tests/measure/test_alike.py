@@ -17,6 +17,8 @@ from theseus_plugin.measure.latency import _unpaired
 from theseus_plugin.measure.models import resolve
 from theseus_plugin.recipe import load_recipe
 
+pytestmark = pytest.mark.usefixtures("warm_children")
+
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):

@@ -3,7 +3,6 @@ import json
 import pytest
 
 from tests.measure.scripted import Examples, save_onnx
-from tests.report.test_report import page
 from tests.support_models import Sentences
 from theseus_plugin import api
 from theseus_plugin.contract import Evaluator
@@ -15,6 +14,7 @@ from theseus_plugin.measure.placement import Placed
 from theseus_plugin.measure.size import Size, SizeConfig
 from theseus_plugin.options.validation import Options
 from theseus_plugin.plugins import registry
+from theseus_plugin.report.summary import summary_of, write_report
 
 
 def lines(file):
@@ -95,7 +95,9 @@ def test_what_a_row_says_of_its_model(measured):
 
 def test_bench_merges_by_evaluator_and_is_json(models, tmp_path):
     names = [str(models / "bert-onnx"), str(models / "small")]
-    quick = LatencyConfig(shapes=("1x8",), rounds=1, runs=1, max_runs=1, min_seconds=0, min_count=1, warmup_seconds=0)
+    quick = LatencyConfig(
+        shapes=("1x8",), rounds=1, runs=1, max_runs=1, min_seconds=0, min_count=1, warmup_seconds=0, task_examples=0
+    )
     evaluators = [Accuracy(AccuracyConfig()), Latency(quick), Size(SizeConfig())]
     result = json.loads(json.dumps(bench(names, Sentences(), evaluators), allow_nan=False))
     expected = [(names[0], "onnxruntime", "fp32"), (names[1], "torch-eager", "fp32")]
@@ -105,7 +107,8 @@ def test_bench_merges_by_evaluator_and_is_json(models, tmp_path):
         assert row["accuracy"]["sha256"] == row["latency"]["sha256"] == row["size"]["sha256"]
     assert result["environment"]["cpu"]
     assert result["environment"]["versions"]["onnxruntime"]
-    assert "bert-onnx" in page(tmp_path, result["models"])
+    write_report(tmp_path / "report.html", summary_of(result["models"]), "Two models", result["environment"])
+    assert "bert-onnx" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_bench_wants_models(tmp_path):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.measure.scripted import save_onnx
+from tests.patience import SECONDS, late
 from theseus_plugin.errors import UserError
 from theseus_plugin.measure import child as children
 from theseus_plugin.measure.child import Child
@@ -113,7 +114,7 @@ def test_a_process_that_does_not_start_says_why(model, monkeypatch):
 @pytest.mark.parametrize("error", [KeyboardInterrupt, UserError])
 def test_leaving_the_block_ends_the_process_even_while_it_works(model, monkeypatch, error):
     patch_worker(
-        monkeypatch, "import time, theseus_plugin.measure.worker as w\nw.QUESTIONS['open'] = lambda _: time.sleep(60)"
+        monkeypatch, "import time, theseus_plugin.measure.worker as w\nw.QUESTIONS['open'] = lambda _: time.sleep(3600)"
     )
     with pytest.raises(error), start(model) as child:
         child.receive()
@@ -134,7 +135,7 @@ def test_a_process_ends_when_its_parent_is_gone(model, tmp_path):
     )
     said = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], stdout=subprocess.PIPE)
     pid = int(said.stdout)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + SECONDS
     while alive(pid) and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert not alive(pid)
+    assert not alive(pid), late(pid)

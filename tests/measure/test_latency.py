@@ -21,7 +21,8 @@ QUICK = {
 }
 
 
-def test_real_processes_from_text_to_logits(models):
+@pytest.mark.usefixtures("warm_children")
+def test_from_text_to_logits(models):
     names = [str(models / "bert-onnx"), str(models / "small-onnx")]
     config = LatencyConfig(**QUICK, shapes=("1x8", "3"), task_examples=5, seed=4)
     records = Latency(config).evaluate(names, Sentences())
@@ -55,13 +56,15 @@ def test_real_processes_from_text_to_logits(models):
     assert lengths[0] <= first["task"]["lengths"]["min"] <= first["task"]["lengths"]["max"] <= lengths[-1]
 
 
-def test_a_checkpoint_beside_its_export(models):
+def test_real_processes_of_a_checkpoint_and_its_export(models):
     names = [str(models / "bert-onnx"), str(models / "bert@eager")]
     config = LatencyConfig(**QUICK, shapes=("1x8",), task_examples=0)
     first, other = Latency(config).evaluate(names, Sentences())
     assert other["file"] == str(models / "bert/model.safetensors")
     assert not {"task", "end_to_end"} & set(first)
     assert other["shapes"]["1x8"]["count"] == 2 * 2 * 2 * 2
+    assert first["load_ms"] > 0
+    assert other["load_ms"] > 0
 
 
 def test_a_task_without_tokens_or_texts(tmp_path):

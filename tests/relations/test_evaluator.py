@@ -18,6 +18,8 @@ from theseus_plugin import UserError, explain, export, rank
 from theseus_plugin.cli import app
 from theseus_plugin.relations.graph import Triple, read_triples
 
+pytestmark = pytest.mark.usefixtures("warm_children")
+
 TAILS: list[Triple] = [("a13", "grand", tail) for tail in ("c13", "d13", "b13", "c14")]
 HEADS: list[Triple] = [(head, "grand", "c15") for head in ("a15", "d15", "nobody", "b15")]
 LOST: list[Triple] = [("a16", "grand", tail) for tail in ("c17", "d16", "b16", "c16")]

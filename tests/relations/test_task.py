@@ -10,6 +10,8 @@ from tests.families import TRAINING, families, section, write
 from theseus_plugin import UserError, bench, compress, export, fit, load_recipe
 from theseus_plugin.contract import TaskData
 
+pytestmark = pytest.mark.usefixtures("warm_children")
+
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:

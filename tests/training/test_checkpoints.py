@@ -32,21 +32,26 @@ class Stopped(Exception):
 
 
 @pytest.fixture
-def interrupted(recipe: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The checkpoints `step-9` and `step-10` of a run that was stopped after ten of its 24 steps."""
-    recipe["method"]["training"] |= {"checkpoint_steps": 1, "eval_steps": 12}
-    original = loop._Run._step
+def interrupted(
+    recipe: dict[str, Any], tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """The checkpoints `step-9` and `step-10` of a run that was stopped after ten of its 12 steps; a copy."""
+    recipe["method"]["training"] |= {"checkpoint_steps": 1, "max_steps": 12, "eval_steps": 12}
+    whole = tmp_path_factory.getbasetemp() / "interrupted"
+    if not whole.is_dir():
+        original = loop._Run._step
 
-    def spied(self: Any, phase: Any) -> None:
-        if self.position.step == 10:
-            raise Stopped
-        original(self, phase)
+        def spied(self: Any, phase: Any) -> None:
+            if self.position.step == 10:
+                raise Stopped
+            original(self, phase)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(loop._Run, "_step", spied)
-        with pytest.raises(Stopped):
-            compress(recipe)
-    return Path(f"{recipe['successor']}.checkpoints")
+        with monkeypatch.context() as patch:
+            patch.setattr(loop._Run, "_step", spied)
+            with pytest.raises(Stopped):
+                compress(recipe)
+        shutil.move(f"{recipe['successor']}.checkpoints", whole)
+    return Path(shutil.copytree(whole, f"{recipe['successor']}.checkpoints"))
 
 
 def resumed(recipe: dict[str, Any]) -> Any:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import resource
-from multiprocessing import Pipe, get_context
-from multiprocessing.connection import Connection
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from tests import warm
 from theseus_plugin import UserError, compress, load_recipe
 from theseus_plugin.training import loop
 from theseus_plugin.training.training_mode import fast_dropout
@@ -54,7 +54,7 @@ def test_bf16_is_named_where_it_may_be_the_cause(recipe: dict[str, Any]) -> None
         compress(recipe)
 
 
-def compress_on_a_full_disk(recipe: dict[str, Any], errors: Connection) -> None:
+def compress_on_a_full_disk(recipe: dict[str, Any]) -> None:
     """What a process does whose files may not be longer than 4 kB from step 10 on."""
     step = loop._Run._step
 
@@ -67,20 +67,16 @@ def compress_on_a_full_disk(recipe: dict[str, Any], errors: Connection) -> None:
     try:
         compress(recipe)
     except UserError as error:
-        errors.send(str(error))
+        sys.stdout.write(str(error))
 
 
-def test_a_full_disk_keeps_the_checkpoint_before(recipe: dict[str, Any], capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_full_disk_keeps_the_checkpoint_before(recipe: dict[str, Any]) -> None:
     """Neither checkpoint nor result can be written."""
     recipe["method"]["training"] |= {"checkpoint_steps": 4, "eval_steps": 5}
-    here, there = Pipe()
-    # not by the server of `clean_process`, whose standard error is not the one that is captured here
-    process = get_context("spawn").Process(target=compress_on_a_full_disk, args=(recipe, there))
-    process.start()
-    process.join()
-    err = capfd.readouterr().err
-    assert "no checkpoint at step 12 (File too large): training goes on; kept: step-8, step-4" in err
-    assert here.recv().startswith(f"cannot write {recipe['successor']}: File too large; nothing was kept")
+    process = warm.called(compress_on_a_full_disk, recipe)
+    warm.right(process)
+    assert "no checkpoint at step 12 (File too large): training goes on; kept: step-8, step-4" in process.stderr
+    assert process.stdout.startswith(f"cannot write {recipe['successor']}: File too large; nothing was kept")
     checkpoints = Path(f"{recipe['successor']}.checkpoints")
     assert {path.name for path in checkpoints.iterdir()} == {"step-8", "step-4"}
     resumed = compress(load_recipe(recipe, ["method.training.resume=true"]))

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,54 +13,19 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from tests import warm
 from tests.clean_process import exit_code
+from tests.patience import finished
+from tests.training.dying import die_at
 from theseus_plugin import UserError, compress, load_recipe
+from theseus_plugin.cli import main
 from theseus_plugin.files import sha256
-from theseus_plugin.methods.replacing.phases import ReplacingPhase
 
 
-def die_at(where: str, number: int, how: signal.Signals) -> None:
-    """Let this process send itself a signal at a step, right after an evaluation, within the writing of a checkpoint,
-    between the phases, or while the result is written.
-    """
-    from theseus_plugin.training import loop, run
-    from theseus_plugin.training.resuming import snapshot
-
-    def at_step(training: Any, *_: Any) -> bool:
-        return bool(training.position.step == number)
-
-    def in_folder(_: Any, path: Path) -> bool:
-        return path.parent.name == f".step-{number}.partial"
-
-    owner, name, when, before = {
-        "step": (loop._Run, "_step", at_step, True),
-        "evaluation": (loop._Run, "_evaluate", at_step, False),
-        "writing": (snapshot, "save_file", in_folder, False),
-        "between": (ReplacingPhase, "finish", lambda *_: True, True),
-        "publishing": (run, "model_card", lambda *_: True, True),
-    }[where]
-    original = getattr(owner, name)
-
-    def spied(*arguments: Any) -> Any:
-        now = when(*arguments)
-        if now and before:
-            os.kill(os.getpid(), how)
-        result = original(*arguments)
-        if now:
-            os.kill(os.getpid(), how)
-        return result
-
-    setattr(owner, name, spied)
-
-
-COMMAND = """
-import signal, sys
-from tests.training.test_resume import die_at
-from theseus_plugin import cli
-where, number, how = sys.argv.pop(), sys.argv.pop(), sys.argv.pop()
-die_at(where, int(number), signal.Signals[how])
-cli.main()
-"""
+def command_and_signal(arguments: list[str], how: str, step: int) -> None:
+    """Our command in a process that sends itself a signal at a step."""
+    die_at("step", step, signal.Signals[how])
+    main(arguments)
 
 
 def training(**more: Any) -> dict[str, Any]:
@@ -90,20 +53,34 @@ def killed(recipe: dict[str, Any]) -> Callable[..., None]:
 
 
 @pytest.fixture
-def command(recipe: dict[str, Any], tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs the command as users do, in a process that sends itself a signal at a step."""
+def command(recipe: dict[str, Any], tmp_path: Path) -> Callable[..., warm.Ended]:
+    """Runs the command in a process that sends itself a signal at a step."""
     recipe["method"]["training"] = training(eval_steps=16, checkpoint_steps=8)
 
-    def run(how: str, step: int, *more: str) -> subprocess.CompletedProcess[str]:
+    def run(how: str, step: int, *more: str, fresh: bool = False) -> warm.Ended:
         (tmp_path / "recipe.json").write_text(json.dumps(recipe))
-        arguments = ["compress", str(tmp_path / "recipe.json"), *more, how, str(step), "step"]
-        return subprocess.run([sys.executable, "-c", COMMAND, *arguments], capture_output=True, text=True, check=False)
+        arguments = ["compress", str(tmp_path / "recipe.json"), *more]
+        if not fresh:
+            return warm.called(command_and_signal, arguments, how, step)
+        code = f"from {__name__} import command_and_signal; command_and_signal({arguments!r}, {how!r}, {step})"
+        return finished([sys.executable, "-c", code])
 
     return run
 
 
-def uninterrupted(recipe: dict[str, Any]) -> dict[str, Any]:
-    return dict(compress(load_recipe(recipe, [f"successor={recipe['successor']}-whole"])))
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """The result of a recipe's run that nothing stops; each is run once."""
+    results: dict[str, dict[str, Any]] = {}
+
+    def run(recipe: dict[str, Any]) -> dict[str, Any]:
+        key = json.dumps(recipe["method"])
+        if key not in results:
+            folder = tmp_path_factory.mktemp("whole") / "successor"
+            results[key] = dict(compress(load_recipe(recipe, [f"successor={folder}"])))
+        return results[key]
+
+    return run
 
 
 def resumed(recipe: dict[str, Any]) -> dict[str, Any]:
@@ -142,7 +119,7 @@ def assert_the_same(one: dict[str, Any], other: dict[str, Any]) -> None:
     ],
 )
 def test_killed_and_resumed_it_is_bit_for_bit_the_same(
-    where: str, number: int, last: int | None, killed: Any, recipe: dict[str, Any]
+    where: str, number: int, last: int | None, killed: Any, recipe: dict[str, Any], uninterrupted: Any
 ) -> None:
     recipe["method"]["module_costs"] = number in (8, 9)
     killed(where, number)
@@ -153,7 +130,7 @@ def test_killed_and_resumed_it_is_bit_for_bit_the_same(
     assert not list(Path(recipe["successor"]).parent.glob(".*partial*"))
 
 
-def test_killed_twice(killed: Any, recipe: dict[str, Any]) -> None:
+def test_killed_twice(killed: Any, recipe: dict[str, Any], uninterrupted: Any) -> None:
     killed("step", 9)
     killed("step", 21, resume=True)
     result = resumed(recipe)
@@ -175,7 +152,9 @@ def test_seconds_of_training_count_those_before_the_interruption(killed: Any, re
     assert record["seconds"] >= sum(phase["seconds"] for phase in record["phases"]) + record["evaluation_seconds"] - 1
 
 
-def test_with_accumulation_and_an_epoch_that_ends_in_the_middle_of_a_step(killed: Any, recipe: dict[str, Any]) -> None:
+def test_with_accumulation_and_an_epoch_that_ends_in_the_middle_of_a_step(
+    killed: Any, recipe: dict[str, Any], uninterrupted: Any
+) -> None:
     """12 batches an epoch, 5 a step: the third step takes 2 of the one and 3 of the next."""
     recipe["method"]["training"] = training(gradient_accumulation=5, max_steps=8, checkpoint_steps=1, eval_steps=8)
     killed("step", 3)
@@ -184,9 +163,9 @@ def test_with_accumulation_and_an_epoch_that_ends_in_the_middle_of_a_step(killed
 
 @pytest.mark.parametrize(("name", "status"), [("SIGTERM", 143), ("SIGINT", 130)])
 def test_a_signal_ends_the_run_after_its_step_with_a_checkpoint(
-    name: str, status: int, command: Any, recipe: dict[str, Any]
+    name: str, status: int, command: Any, recipe: dict[str, Any], uninterrupted: Any
 ) -> None:
-    process = command(name, 10)
+    process = command(name, 10, fresh=name == "SIGTERM")
     assert process.returncode == status
     checkpoints = Path(f"{recipe['successor']}.checkpoints")
     assert process.stderr.splitlines()[-1] == (
@@ -199,7 +178,9 @@ def test_a_signal_ends_the_run_after_its_step_with_a_checkpoint(
     assert_the_same(result, uninterrupted(recipe))  # the mean loss up to step 16 included
 
 
-def test_a_signal_before_the_first_reading_of_the_loss(command: Any, recipe: dict[str, Any]) -> None:
+def test_a_signal_before_the_first_reading_of_the_loss(
+    command: Any, recipe: dict[str, Any], uninterrupted: Any
+) -> None:
     assert command("SIGTERM", 2).returncode == 143
     result = resumed(recipe)
     assert result["training"]["resumed_at"] == [3]
@@ -208,7 +189,7 @@ def test_a_signal_before_the_first_reading_of_the_loss(command: Any, recipe: dic
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "remove", "manifest"])
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(
-    damage: str, killed: Any, recipe: dict[str, Any], capsys: pytest.CaptureFixture[str]
+    damage: str, killed: Any, recipe: dict[str, Any], uninterrupted: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     killed("step", 14)
     newest = Path(f"{recipe['successor']}.checkpoints") / "step-12"

@@ -110,6 +110,7 @@ def test_weights_that_fp16_cannot_hold_are_saved_in_fp32(tmp_path: Path) -> None
     assert precisions.rounded({"classifier.bias": torch.tensor([0.1, 0.2])})["classifier.bias"].dtype == torch.float16
 
 
+@pytest.mark.usefixtures("warm_children")
 def test_export_and_size_of_a_successor_in_bf16(recipe: dict[str, Any], tmp_path: Path) -> None:
     """The export is in fp32 of the rounded weights."""
     recipe["predecessor"] = str(halved(tmp_path / "half", torch.bfloat16, layers=2))

@@ -17,9 +17,6 @@ class Plain(Fitter):
 
     config: TrainingConfig
 
-    def __init__(self, config: TrainingConfig) -> None:
-        self.config = config
-
     def fit(self, model: str, predecessor: str, task: Task) -> Result:
         """Train all of `model` with a new head; see `Fitter.fit`.
 

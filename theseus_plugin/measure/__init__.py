@@ -1,1 +1,1 @@
-"""Latency, size and accuracy of models, and the report."""
+"""Latency, memory, size and accuracy of models, each in a process of its own."""

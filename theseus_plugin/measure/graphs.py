@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from theseus_plugin.errors import UserError
-from theseus_plugin.vocabulary import Precision, is_word
+from theseus_plugin.vocabulary import Precision, is_precision
 
 PRECISION_KEY = "theseus.precision"
 """Entry of the file's metadata in which an exporter may say the precision: in one of our words, or, if it is a method
@@ -80,7 +80,7 @@ def _tensors(graph: Any) -> Iterator[Any]:
 def _precision(model: Any, counts: Counter[str]) -> str:
     said = {entry.key: entry.value for entry in model.metadata_props}
     word = said.get(PRECISION_KEY)
-    if word in _PRECISIONS or (is_word(word) and said.get(_METHOD_KEY)):
+    if word in _PRECISIONS or (is_precision(word) and said.get(_METHOD_KEY)):
         return str(word)
     operators = {node.op_type for node in model.graph.node}
     quantised: Precision | None = (

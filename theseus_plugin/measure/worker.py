@@ -1,4 +1,7 @@
-"""What runs in a measuring process; imports no more than the model it measures needs."""
+"""What runs in a measuring process: it holds one model and times its calls until there are enough of them.
+
+It imports no more than that model needs.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,14 @@ from theseus_plugin.measure import process_memory
 from theseus_plugin.measure.protocol import decode, encode
 from theseus_plugin.measure.runtimes import Runnable, import_runtime, open_model
 from theseus_plugin.vocabulary import Batch, Runtime
+
+NS = 1_000_000_000  # of a second
+STEADY_CALLS, STEADY_VARIATION = 10, 0.05
+"""Warm-up is over when the standard deviation of the last ten calls is under a twentieth of their mean. (Their range
+would be a stricter rule than a shared machine can meet: the time limit would then end every warm-up.)"""
+Call = Callable[[], object]
+Clock = Callable[[], int]
+"""Gives ns, of which differences are taken."""
 
 
 class Worker:
@@ -179,28 +190,6 @@ def main() -> None:
         answers.flush()
 
 
-def _private_pipes() -> tuple[BinaryIO, BinaryIO]:
-    """Standard input and output under other numbers; what a library prints goes to standard error from now on, and
-    processes it starts inherit neither.
-    """
-    questions, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
-    sys.stdout.flush()
-    os.dup2(2, 1)
-    return questions, answers
-
-
-NS = 1_000_000_000
-STEADY_CALLS, STEADY_VARIATION = 10, 0.05
-"""Warm-up is over when the standard deviation of the last ten calls is under a twentieth of their mean. (Their range
-would be a stricter rule than a shared machine can meet: the time limit would then end every warm-up.)"""
-
-Call = Callable[[], object]
-Clock = Callable[[], int]
-
-
 def once(calls: Sequence[Call], clock: Clock = time.perf_counter_ns) -> list[int]:
     """Duration of each call, made once."""
     durations = []
@@ -229,6 +218,19 @@ def repeat(calls: Sequence[Call], min_seconds: float, min_count: int, clock: Clo
         durations += (one := once(calls, clock))
         spent += sum(one)
     return durations
+
+
+def _private_pipes() -> tuple[BinaryIO, BinaryIO]:
+    """Standard input and output under other numbers; what a library prints goes to standard error from now on, and
+    processes it starts inherit neither.
+    """
+    questions, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    sys.stdout.flush()
+    os.dup2(2, 1)
+    return questions, answers
 
 
 def _steady(durations: Sequence[int]) -> bool:

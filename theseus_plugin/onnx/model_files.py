@@ -1,4 +1,7 @@
-"""Models of one file, or of two where protobuf's limit of 2 GiB asks for it: `m.onnx` and its weights `m.onnx.data`."""
+"""ONNX models on disk, and what several stages change in them: the nodes, and what they say of their own origin.
+
+A model is one file, or two where protobuf's limit of 2 GiB asks for it: `m.onnx` and its weights `m.onnx.data`.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import Any
 
 SMALLEST = 1024  # bytes of a tensor that goes to the data file: below it may be a shape, which the graph needs inline
 PAGE = 4096  # where a tensor starts, so that the system can map it into memory
+PREFIX = "theseus."  # of the keys that `stamp` writes, where every tool that shows models finds them
 
 
 def data_file(model: Path) -> Path:
@@ -55,9 +59,9 @@ def gather(source: Path, target: Path, largest: int) -> None:
     """
     import onnx
 
-    files = list(source.parent.iterdir())
-    if sum(file.stat().st_size for file in files) <= largest:
-        if len(files) > 1:
+    parts = list(source.parent.iterdir())
+    if sum(file.stat().st_size for file in parts) <= largest:
+        if len(parts) > 1:
             target.write_bytes(onnx.load(source).SerializeToString())
         else:
             source.replace(target)
@@ -82,21 +86,11 @@ def load_graph(model: Path) -> Any:
     return onnx.load(model, load_external_data=False)
 
 
-def _refers(model: Path) -> bool:
-    """Whether some weights of a model lie in another file."""
-    return any(tensor.data_location == tensor.EXTERNAL for tensor in load_graph(model).graph.initializer)
-
-
-def _refer(tensor: Any, place: dict[str, object]) -> None:
-    for field in ("raw_data", "float_data", "int32_data", "int64_data", "double_data", "uint64_data"):
-        tensor.ClearField(field)
-    del tensor.external_data[:]
-    for key, value in place.items():
-        tensor.external_data.add(key=key, value=str(value))
-    tensor.data_location = tensor.EXTERNAL
-
-
-PREFIX = "theseus."
+def set_nodes(graph: Any, nodes: Sequence[Any]) -> None:
+    """Make `nodes`, of the graph itself or new, all that the graph has, in this order."""
+    copies = [type(node).FromString(node.SerializeToString()) for node in nodes]  # clearing ends what was in it
+    del graph.node[:]
+    graph.node.extend(copies)
 
 
 def stamp(file: Path, values: Mapping[str, str]) -> None:
@@ -117,14 +111,21 @@ def stamp(file: Path, values: Mapping[str, str]) -> None:
         written.unlink(missing_ok=True)
 
 
-def read(file: Path) -> dict[str, str]:
+def stamped(file: Path) -> dict[str, str]:
     """What was stamped on an ONNX file, without the prefix; empty if nothing was."""
     props = load_graph(file).metadata_props
     return {entry.key.removeprefix(PREFIX): entry.value for entry in props if entry.key.startswith(PREFIX)}
 
 
-def set_nodes(graph: Any, nodes: Sequence[Any]) -> None:
-    """Make `nodes`, of the graph itself or new, all that the graph has, in this order."""
-    copies = [type(node).FromString(node.SerializeToString()) for node in nodes]  # clearing ends what was in it
-    del graph.node[:]
-    graph.node.extend(copies)
+def _refers(model: Path) -> bool:
+    """Whether some weights of a model lie in another file."""
+    return any(tensor.data_location == tensor.EXTERNAL for tensor in load_graph(model).graph.initializer)
+
+
+def _refer(tensor: Any, place: dict[str, object]) -> None:
+    for field in ("raw_data", "float_data", "int32_data", "int64_data", "double_data", "uint64_data"):
+        tensor.ClearField(field)
+    del tensor.external_data[:]
+    for key, value in place.items():
+        tensor.external_data.add(key=key, value=str(value))
+    tensor.data_location = tensor.EXTERNAL

@@ -59,7 +59,8 @@ def _defect(distribution: Distribution) -> tuple[str, str] | None:
 def origin(distribution: Distribution | None) -> tuple[str, str]:
     """Name and version, `unknown` where the metadata do not tell."""
     try:
-        name, version = distribution.metadata["Name"], distribution.version  # type: ignore[union-attr]
+        metadata = distribution.metadata  # type: ignore[union-attr]  # read anew each time it is asked for
+        name, version = metadata["Name"], metadata["Version"]
     except Exception:  # a damaged METADATA, or none
         name, version = None, None
     return printable(name or "unknown"), printable(version or "unknown")

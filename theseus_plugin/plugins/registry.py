@@ -7,7 +7,6 @@ names.
 
 from __future__ import annotations
 
-import inspect
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,10 +17,10 @@ from typing import Any, Literal
 
 from theseus_plugin.console import printable
 from theseus_plugin.errors import UserError, did_you_mean
+from theseus_plugin.plugins.contract_check import breach_of_class, breach_of_verb, one_line
 from theseus_plugin.plugins.distributions import origin, points_of, unreadable
 
 Kind = Literal["method", "fitter", "task", "evaluator", "schedule"]
-
 GROUPS: dict[Kind, str] = {
     "method": "model_compression.methods",
     "fitter": "model_compression.fitters",
@@ -36,14 +35,6 @@ VERBS: dict[Kind, str] = {
     "evaluator": "evaluate",
     "schedule": "rate_at",
 }
-_ARGUMENTS: dict[Kind, tuple[int, tuple[str, ...]]] = {
-    "method": (3, ()),
-    "fitter": (3, ()),
-    "task": (1, ("splits", "new_head")),
-    "evaluator": (2, ()),
-    "schedule": (2, ()),
-}
-"""What the verbs are called with: how many by their places, and those by their names."""
 
 
 @dataclass(frozen=True)
@@ -97,15 +88,6 @@ def load(kind: Kind, name: str) -> type[Any]:
     return _load(kind, points[0])
 
 
-def _absent(kind: Kind, name: str) -> UserError:
-    """Why there is no plugin of that name."""
-    if any(point.name == name for point in points_of(GROUPS[kind])):
-        allowed = printable(os.environ.get("THESEUS_PLUGINS", ""))
-        return UserError(f"{kind} {printable(name)!r} is not among THESEUS_PLUGINS={allowed!r}: add it there")
-    hints = [did_you_mean(name, map(printable, names(kind))), *(problem for _, problem in unreadable(GROUPS[kind]))]
-    return UserError(f"no {kind} named {printable(name)!r} is installed: {'; '.join(hints)}")
-
-
 def schema(kind: Kind, name: str) -> dict[str, Any]:
     """The JSON schema of a plugin's options.
 
@@ -132,12 +114,12 @@ def create(kind: Kind, name: str, options: Mapping[str, Any], where: str) -> Any
         try:
             config = validate(plugin.Config, options, where)
         except ValueError as error:
-            raise UserError(f"{where}: {_line(error)}") from None
+            raise UserError(f"{where}: {one_line(error)}") from None
     with _told(f"{who} cannot be made"):
         made = plugin(config)
     with _told(f"{who} cannot tell its options as JSON"):
         plain(config.model_dump(mode="json"))
-    if breach := _breach_of_verb(kind, made):
+    if breach := breach_of_verb(made, VERBS[kind]):
         raise UserError(f"{who} breaks the contract, {breach}: update or uninstall it")
     return made
 
@@ -197,74 +179,10 @@ def _load(kind: Kind, point: EntryPoint) -> type[Any]:
             raise ValueError(f"{printable(point.value)!r} is not written as module:Class")
         with redirect_stdout(sys.stderr):  # standard output is for the command's own result
             plugin = point.load()
-        breach = _breach(kind, point, plugin)
+        breach = breach_of_class(plugin, point.name, VERBS[kind])
     if breach is not None:
         raise UserError(f"{who} breaks the contract, {breach}: update or uninstall it")
     return plugin  # type: ignore[no-any-return]
-
-
-def _breach(kind: Kind, point: EntryPoint, plugin: Any) -> str | None:
-    """How a plugin breaks the contract, as far as looking at it tells."""
-    from pydantic import BaseModel, RootModel
-
-    lacking = [a for a in ("name", "summary", "Config", VERBS[kind]) if not hasattr(plugin, a)]
-    if lacking:
-        return f"it lacks {', '.join(lacking)}"
-    if not isinstance(plugin, type):
-        return "it is no class"
-    if plugin.name != point.name:  # type: ignore[attr-defined]
-        return f"it calls itself {_line(plugin.name)!r}"  # type: ignore[attr-defined]
-    summary, config = plugin.summary, plugin.Config  # type: ignore[attr-defined]
-    if not isinstance(summary, str) or not summary.strip() or not summary.isprintable():
-        return "its summary is no line of text"
-    if not isinstance(config, type) or not issubclass(config, BaseModel):
-        return "its Config is no pydantic model"
-    if issubclass(config, RootModel):
-        return "its Config has no keys"
-    if "name" in {*config.model_fields, *(field.alias for field in config.model_fields.values())}:
-        return "its Config has an option called name, which is that of the plugin in a recipe"
-    if not callable(getattr(plugin, VERBS[kind])):
-        return f"its {VERBS[kind]} cannot be called"
-    return None
-
-
-def _breach_of_verb(kind: Kind, made: Any) -> str | None:
-    """How the verb of an instance breaks the contract, as far as its signature tells."""
-    verb = getattr(made, VERBS[kind])
-    places, names = _ARGUMENTS[kind]
-    try:
-        inspect.signature(verb).bind(*[None] * places, **dict.fromkeys(names))
-    except TypeError as error:
-        return f"its {VERBS[kind]} cannot be called as it has to be ({error})"
-    except ValueError:  # nobody knows its signature
-        return None
-    if inspect.iscoroutinefunction(verb) or inspect.isgeneratorfunction(verb):
-        return f"its {VERBS[kind]} is a generator or a coroutine, which gives nothing when it is called"
-    return None
-
-
-@contextmanager
-def _told(what: str, or_mendable: bool = False) -> Iterator[None]:
-    """A plugin's defect in one line that begins so, whatever it raises, even what would end this program.
-
-    `or_mendable`: what the user can mend goes through as it is.
-    """
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        if or_mendable and getattr(error, "mendable", False):
-            raise
-        raise UserError(f"{what} ({type(error).__name__}: {_line(error)}): update or uninstall it") from error
-
-
-def _line(value: Any) -> str:
-    """Whatever a plugin gives as one line."""
-    try:
-        return printable(" ".join(str(value).split()))
-    except Exception:
-        return "?"
 
 
 def _load_problem(kind: Kind, point: EntryPoint) -> str | None:
@@ -272,8 +190,17 @@ def _load_problem(kind: Kind, point: EntryPoint) -> str | None:
         _load(kind, point)
         schema(kind, point.name)
     except Exception as error:  # a mendable one of the plugin's own among them
-        return _line(error)
+        return one_line(error)
     return None
+
+
+def _absent(kind: Kind, name: str) -> UserError:
+    """Why there is no plugin of that name."""
+    if any(point.name == name for point in points_of(GROUPS[kind])):
+        allowed = printable(os.environ.get("THESEUS_PLUGINS", ""))
+        return UserError(f"{kind} {printable(name)!r} is not among THESEUS_PLUGINS={allowed!r}: add it there")
+    hints = [did_you_mean(name, map(printable, names(kind))), *(problem for _, problem in unreadable(GROUPS[kind]))]
+    return UserError(f"no {kind} named {printable(name)!r} is installed: {'; '.join(hints)}")
 
 
 def _conflict(kind: Kind, twins: Sequence[EntryPoint]) -> str:
@@ -301,3 +228,19 @@ def _missing_module(point: EntryPoint) -> str | None:
             return f"module {name!r} does not exist: reinstall or uninstall {_origin(point)[0]!r}"
         path = spec.submodule_search_locations or []
     return None
+
+
+@contextmanager
+def _told(what: str, or_mendable: bool = False) -> Iterator[None]:
+    """A plugin's defect in one line that begins so, whatever it raises, even what would end this program.
+
+    `or_mendable`: what the user can mend goes through as it is.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        if or_mendable and getattr(error, "mendable", False):
+            raise
+        raise UserError(f"{what} ({type(error).__name__}: {one_line(error)}): update or uninstall it") from error

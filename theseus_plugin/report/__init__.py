@@ -1,1 +1,1 @@
-"""What a bench record says: tables, findings, a recommendation, plots and a page."""
+"""What a bench record says: a table, sentences, a recommendation, plots and a page."""

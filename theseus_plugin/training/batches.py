@@ -1,4 +1,7 @@
-"""The order of the training batches, which can be taken up anywhere."""
+"""The batches of training and of evaluation, and which of their labels count.
+
+Training batches come in a random order, are of similar length, so that little is padding, and can be taken up anywhere.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,8 @@ from theseus_plugin.predict import lengths
 from theseus_plugin.training.config import TrainingConfig
 
 Batch = dict[str, torch.Tensor]
+_POOL = 50
+"""Groups sorted together. Large enough that a group is nearly of one length, small against the data set."""
 
 
 class BatchStream:
@@ -77,50 +82,6 @@ class BatchStream:
             return iter(())
         loader: Any = skip_first_batches(self._loader, skip) if skip else self._loader
         return iter(loader)
-
-
-def answerable(batch: Batch, count: torch.Tensor) -> Batch:
-    """The batch for a loss that is to weigh nothing where `count`, of its labels that count, is 0.
-
-    The mean over no label is NaN, also times 0. Leaving the pass out would leave this process without the gradients
-    that the others sum. So every label becomes class 0, which any head has.
-    """
-    labels = batch["labels"]
-    return {**batch, "labels": torch.where(count > 0, labels, torch.zeros_like(labels))}
-
-
-def labelled(batch: Batch) -> torch.Tensor:
-    """How many of a batch's labels count in its loss, which is their mean; a scalar on the device.
-
-    Labels that are no classes all count: -100 is a target as any other.
-    """
-    labels = batch["labels"]
-    if labels.is_floating_point():
-        return torch.tensor(labels.numel(), device=labels.device)
-    return (labels != IGNORED).sum()
-
-
-def refuse_unlabelled(data: TaskData) -> None:
-    """See that every split has a label that counts. The first example that has one is the last that is looked at.
-
-    Raises:
-        UserError: a split has none, so there would be nothing to train on or to score.
-    """
-    for split, examples in data.splits.items():
-        if not any(_counts(example["labels"]) for example in examples):
-            raise UserError(
-                f"{split}: none of its {len(examples):,} examples has a label that counts (all are {IGNORED}, as where"
-                " the tokenizer gives no token for any word): check its texts and labels"
-            )
-
-
-def _counts(labels: Any) -> bool:
-    values = np.asarray(labels)
-    return bool(values.size) and (values.dtype.kind == "f" or bool((values != IGNORED).any()))
-
-
-_POOL = 50
-"""Groups sorted together. Large enough that a group is nearly of one length, small against the data set."""
 
 
 class SimilarLengthBatches(Sampler[list[int]]):
@@ -189,5 +150,45 @@ def evaluation_loader(data: TaskData, split: str, batch_size: int) -> DataLoader
     return DataLoader(by_length, batch_size=batch_size, collate_fn=_tensors(data), generator=torch.Generator())
 
 
+def labelled(batch: Batch) -> torch.Tensor:
+    """How many of a batch's labels count in its loss, which is their mean; a scalar on the device.
+
+    Labels that are no classes all count: -100 is a target as any other.
+    """
+    labels = batch["labels"]
+    if labels.is_floating_point():
+        return torch.tensor(labels.numel(), device=labels.device)
+    return (labels != IGNORED).sum()
+
+
+def answerable(batch: Batch, count: torch.Tensor) -> Batch:
+    """The batch for a loss that is to weigh nothing where `count`, of its labels that count, is 0.
+
+    The mean over no label is NaN, also times 0. Leaving the pass out would leave this process without the gradients
+    that the others sum. So every label becomes class 0, which any head has.
+    """
+    labels = batch["labels"]
+    return {**batch, "labels": torch.where(count > 0, labels, torch.zeros_like(labels))}
+
+
+def refuse_unlabelled(data: TaskData) -> None:
+    """See that every split has a label that counts. The first example that has one is the last that is looked at.
+
+    Raises:
+        UserError: a split has none, so there would be nothing to train on or to score.
+    """
+    for split, examples in data.splits.items():
+        if not any(_counts(example["labels"]) for example in examples):
+            raise UserError(
+                f"{split}: none of its {len(examples):,} examples has a label that counts (all are {IGNORED}, as where"
+                " the tokenizer gives no token for any word): check its texts and labels"
+            )
+
+
 def _tensors(data: TaskData) -> Callable[[Sequence[Features]], dict[str, torch.Tensor]]:
     return lambda examples: {name: torch.from_numpy(array) for name, array in data.collate(examples).items()}
+
+
+def _counts(labels: Any) -> bool:
+    values = np.asarray(labels)
+    return bool(values.size) and (values.dtype.kind == "f" or bool((values != IGNORED).any()))

@@ -1,4 +1,8 @@
-"""One optimizer step: passes over its batches, the gradients of all processes, the update."""
+"""One optimizer step: passes over its batches, the gradients of all processes, the update.
+
+DistributedDataParallel would have to look for the parameters that a draw left out, in every pass. All processes make
+the same draws, so here each sums just the gradients that there are, after the last backward pass, and then clips them.
+"""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Progressive module replacing (BERT-of-Theseus): the switch, the schedules, the method."""
+"""Progressive module replacing (BERT-of-Theseus): the switch, the schedules, the phases, the method."""

@@ -22,9 +22,6 @@ class LinearProbeFitter(Fitter):
     Config = LinearProbeConfig
     config: LinearProbeConfig
 
-    def __init__(self, config: LinearProbeConfig) -> None:
-        self.config = config
-
     def fit(self, model: str, predecessor: str, task: Task) -> Result:
         """See `Fitter.fit`.
 

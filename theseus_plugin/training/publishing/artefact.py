@@ -18,7 +18,7 @@ from theseus_plugin.errors import UserError
 from theseus_plugin.finite import finite_rows
 from theseus_plugin.formats import read, reader
 from theseus_plugin.predict import predict
-from theseus_plugin.vocabulary import Batch, is_word
+from theseus_plugin.vocabulary import Batch, is_precision
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Artefact:
     model, which has the weights already, and these by name, in fp32 on the CPU."""
 
     def __post_init__(self) -> None:
-        if not is_word(self.precision):
+        if not is_precision(self.precision):
             raise ValueError(f"{self.precision!r} is no word for a precision: small letters, digits and hyphens")
         reader(self.method)
 
