@@ -20,7 +20,7 @@ from theseus_plugin.hosts.trainer import TheseusCallback
 from theseus_plugin.surgery.plan import plan_stacks
 from theseus_plugin.surgery.shape import Shape
 from theseus_plugin.surgery.successor import build_successor
-from theseus_plugin.training.publishing.readback import check_folder
+from theseus_plugin.training.readback import check_folder
 from theseus_plugin.training.training_mode import trainable_settings
 
 CLASSIFIER = "AutoModelForSequenceClassification"

@@ -21,7 +21,7 @@ from theseus_plugin.files import complete_folder
 from theseus_plugin.hosts.trainer_limits import configuration, refuse_arguments, refuse_model, refuse_short
 from theseus_plugin.methods.replacing.follower import Follower
 from theseus_plugin.quiet import quiet
-from theseus_plugin.training.publishing.readback import check_folder
+from theseus_plugin.training.readback import check_folder
 from theseus_plugin.training.training_mode import trainable_settings
 
 

@@ -33,8 +33,8 @@ from theseus_plugin.training.loop import Loop
 from theseus_plugin.training.precision import resolve_precision
 from theseus_plugin.training.publishing.artefact import Artefact
 from theseus_plugin.training.publishing.model_card import model_card
-from theseus_plugin.training.publishing.readback import check_folder
 from theseus_plugin.training.publishing.rounding import name_precision, precisions_of
+from theseus_plugin.training.readback import check_folder
 from theseus_plugin.training.resuming import fingerprints
 from theseus_plugin.training.resuming.checkpoints import Checkpoints
 from theseus_plugin.training.resuming.snapshot import Outcome, put_weights

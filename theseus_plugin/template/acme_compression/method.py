@@ -42,7 +42,7 @@ class EveryOtherMethod(Method):
         from theseus_plugin.surgery.successor import Cut, build_successor
         from theseus_plugin.training.config import TrainingConfig
         from theseus_plugin.training.evaluation import evaluate
-        from theseus_plugin.training.publishing.readback import check_folder
+        from theseus_plugin.training.readback import check_folder
         from theseus_plugin.training.run import start_accelerator
 
         refuse_existing(successor)

@@ -1,1 +1,1 @@
-"""What a finished run writes: weights as the source is saved, a model card, and a folder that is read back."""
+"""What a finished run writes: weights as the source is saved, formats of a method's own, the model card."""
