@@ -47,9 +47,9 @@ wrote ` pos` beside `pos` | tasks/test_labels.py::test_labels_that_differ_in_bla
 used NA, null and None as labels, which they may | tasks/test_labels.py::test_what_is_not_missing
 
 # Integer labels and tags
-numbered twelve tags 0 to 11 | tasks/test_tagging.py::test_ids_of_tags_are_sorted_as_numbers_for_a_new_head
-hid tags as -1 or -100 | tasks/test_tagging.py::test_ids_that_no_name_stands_for
-gave class ids to a trained head | tasks/test_tagging.py::test_ids_of_tags_are_those_of_a_trained_head
+numbered twelve tags 0 to 11 | tasks/test_token_classification.py::test_ids_of_tags_are_sorted_as_numbers_for_a_new_head
+hid tags as -1 or -100 | tasks/test_token_classification.py::test_ids_that_no_name_stands_for
+gave class ids to a trained head | tasks/test_token_classification.py::test_ids_of_tags_are_those_of_a_trained_head
 
 # Lists as labels
 gave [0, 1] as a label | tasks/test_labels.py::test_several_labels_for_one_example_are_not_supported
@@ -84,7 +84,7 @@ resumed with a shorter training file | bad input: resumes with a training file t
 resumed with another predecessor of the same name | bad input: resumes with another predecessor
 
 # Launch options that the loop does not read
-launched with --gradient_accumulation_steps 4 | training/test_launch.py::test_the_launchers_accumulation_is_the_recipes
+launched with --gradient_accumulation_steps 4 | launching/test_asked_for.py::test_the_launchers_accumulation_is_the_recipes
 launched with DeepSpeed | bad input: launches with ACCELERATE_USE_DEEPSPEED
 launched with a dynamo backend | bad input: launches with ACCELERATE_DYNAMO_BACKEND
 
@@ -94,14 +94,14 @@ compressed a predecessor saved in bf16 or fp16 | training/test_rounding.py::test
 fitted a bf16 regression | training/test_rounding.py::test_the_metrics_are_those_of_the_rounded_weights
 
 # Logits that are no numbers
-benched a model with NaN weights | onnx/test_finite.py::test_accuracy_of_nan_is_no_score
-exported a regression to fp16 whose activations overflow | onnx/test_finite.py::test_what_fp16_does_not_hold_stays_in_fp32
-exported a checkpoint with NaN weights | onnx/test_finite.py::test_a_checkpoint_with_nan_is_named_not_the_tolerance
-ruled a class out by -inf, which is fine | onnx/test_finite.py::test_a_class_that_is_minus_infinity_throughout_is_ruled_out
+benched a model with NaN weights | test_finite.py::test_accuracy_of_nan_is_no_score
+exported a regression to fp16 whose activations overflow | test_finite.py::test_what_fp16_does_not_hold_stays_in_fp32
+exported a checkpoint with NaN weights | test_finite.py::test_a_checkpoint_with_nan_is_named_not_the_tolerance
+ruled a class out by -inf, which is fine | test_finite.py::test_a_class_that_is_minus_infinity_throughout_is_ruled_out
 
 # Passes without labels, texts without tokens
 trained on a batch without labels | training/test_unlabelled.py::test_a_pass_without_labels_changes_nothing
-tagged a zero-width space | tasks/test_tagging.py::test_words_without_pieces_have_no_label_and_are_said
+tagged a zero-width space | tasks/test_token_classification.py::test_words_without_pieces_have_no_label_and_are_said
 classified an empty text with GPT-2 | bad input: classifies nothing with GPT-2
 had words without any token in every row | bad input: has words without any token in every row
 
@@ -111,18 +111,18 @@ halved a Qwen3-MoE that is sparse by place alone | surgery/test_kinds.py::test_k
 chose the first blocks of Gemma-3 | surgery/test_kinds.py::test_explicit_initialisations_stay_and_are_told_of
 
 # Nodes left in fp32, by fp16
-left any node of four architectures in fp32 | onnx/test_half.py::test_any_node_may_stay_in_fp32
-exported fp16 with --leave-out | onnx/test_half.py::test_a_node_is_left_out_by_the_export
+left any node of four architectures in fp32 | onnx/test_fp16.py::test_any_node_may_stay_in_fp32
+exported fp16 with --leave-out | onnx/test_fp16.py::test_a_node_is_left_out_by_the_export
 
 # Encoder-decoders in bench, regressions in parity
 benched T5 and BART classifiers at the default shapes | measure/test_inputs.py::test_classifiers_read_every_shape
-exported a regression at the scale of prices | onnx/test_finite.py::test_parity_of_a_regression_goes_by_the_spread_of_its_values
+exported a regression at the scale of prices | test_finite.py::test_parity_of_a_regression_goes_by_the_spread_of_its_values
 exported a model whose masked class has -1e9 | onnx/test_parity.py::test_a_class_that_is_ruled_out_does_not_widen_the_bound
 
 # Foreign records, weights beside the graph
 exported a checkpoint with another tool's result.json | test_records.py::test_a_checkpoint_with_a_foreign_record_is_exported
 benched a model whose record is a list | bad input: benches a model whose record is
-lowered a model above 2 GiB, node by node | onnx/test_half.py::test_weights_beside_the_graph_do_not_grow_with_every_try
+lowered a model above 2 GiB, node by node | onnx/test_fp16.py::test_weights_beside_the_graph_do_not_grow_with_every_try
 
 # Shards and pickles
 exported sharded safetensors | test_checkpoint.py::test_shards_are_read
@@ -167,13 +167,13 @@ wrote the report over the model | bad input: writes the report over the model
 
 # The terminal
 piped into head, or closed standard output | test_ending.py::test_standard_output_that_takes_nothing
-named a folder with escape sequences | test_showing.py::test_a_terminal_sees_no_controls
-named a folder [red]x[/] | test_showing.py::test_rich_reads_no_markup
+named a folder with escape sequences | test_console.py::test_a_terminal_sees_no_controls
+named a folder [red]x[/] | test_console.py::test_rich_reads_no_markup
 
 # Odd files beside a model
 had an ONNX model whose weights lie at an absolute path | bad input: measures an ONNX model whose weights lie at an absolute path
 had a config with no attention heads | bad input: exports a checkpoint with no attention heads
-ranked queries of an unknown relation | ranking/test_evaluator.py::test_a_query_of_an_unknown_relation_is_named
+ranked queries of an unknown relation | relations/test_evaluator.py::test_a_query_of_an_unknown_relation_is_named
 gave token ids beyond the vocabulary | onnx/test_session.py::test_a_token_beyond_the_vocabulary_is_named
 """  # noqa: E501 - one line a case
 LINES = [line.split(" | ") for line in KINDS.splitlines() if " | " in line]
