@@ -9,10 +9,8 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import copy
-import csv
 import gc
 import json
-import random
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,26 +23,13 @@ from tests import warm
 from tests.commands import Run
 from tests.stock_process import StockProcess
 from tests.tiny import save_tiny
+from tests.toy_data import write_reviews
 
 
 def pytest_collection_finish() -> None:
     """Spare collections of garbage what has been imported: going through that takes as long as a short training."""
     gc.collect()
     gc.freeze()
-
-
-def write_reviews(path: Path, count: int, seed: int) -> Path:
-    """A CSV of short reviews, `text` and `label`, in which one word decides."""
-    chooser = random.Random(seed)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["text", "label"])
-        for _ in range(count):
-            label = chooser.randrange(2)
-            filler = [chooser.choice(["the", "film", "a", "movie", "was"]) for _ in range(chooser.randrange(1, 12))]
-            filler.insert(chooser.randrange(len(filler) + 1), "good" if label else "bad")
-            writer.writerow([" ".join(filler), label])
-    return path
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tests.support_models import Sentences
 from tests.tiny import save_decoder, save_tiny, save_tokenizer
+from tests.toy_task import Sentences
 from theseus_plugin.checkpoint import load_config, load_model, load_tokenizer
 from theseus_plugin.errors import UserError
 from theseus_plugin.loading.weights import weights_files

@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from PIL import Image
 
-from tests.support_models import sentences
 from tests.tiny import save_decoder, save_tiny, save_vit
+from tests.toy_data import task_section
 from theseus_plugin import bench, compress, export, fit
 from theseus_plugin.contract import TaskData
 from theseus_plugin.recipe import load_recipe
@@ -34,29 +33,7 @@ AUTO = {
 def tasks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """Task sections of recipes on toy data."""
     folder = tmp_path_factory.mktemp("data")
-    files = {}
-    for split, part in (("train", sentences(76)[:48]), ("validation", sentences(76)[48:])):
-        rows = []
-        for text in part:
-            words = text.split()
-            tags = ["B-FILM" if word in ("film", "movie") else "O" for word in words]
-            label = "yes" if "film" in words else "no"
-            rows.append(json.dumps({"text": text, "words": words, "tags": tags, "label": label}))
-        files[split] = str(folder / f"{split}.jsonl")
-        Path(files[split]).write_text("\n".join(rows) + "\n")
-        for label in range(2):
-            for number in range(6):
-                place = folder / "images" / split / str(label) / f"{number}.png"
-                place.parent.mkdir(parents=True, exist_ok=True)
-                grey = np.random.default_rng(number).integers(0, 100, (16, 16)) + 150 * label
-                Image.fromarray(grey.astype(np.uint8)).save(place)
-    return {
-        "token-classification": files,
-        "masked-lm": files | {"text": "text", "max_length": 32},
-        "causal-lm": files | {"text": "text", "max_length": 32},
-        "image-classification": {"data": str(folder / "images")},
-        "text-classification": files | {"text": "text", "max_length": 32},
-    }
+    return {name: task_section(name, folder, 48 if name != "image-classification" else 12, 28) for name in AUTO}
 
 
 def fitted(tmp_path: Path, model: Path, name: str, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -64,7 +41,7 @@ def fitted(tmp_path: Path, model: Path, name: str, options: dict[str, Any]) -> t
         "model": str(model),
         "predecessor": str(tmp_path / "predecessor"),
         "successor": str(tmp_path / "successor"),
-        "task": {"name": name, **options},
+        "task": options,
         "fit": TRAINING,
         "method": {"name": "theseus", "successor_blocks": 2, "training": TRAINING},
     }
@@ -171,7 +148,7 @@ def test_images_are_classified(tmp_path: Path, tasks: dict[str, dict[str, Any]])
 def test_images_are_timed_in_batches_and_alone(tmp_path: Path, tasks: dict[str, dict[str, Any]]) -> None:
     """Shapes with a length stand for their batch size, each once; there are no strings to begin with."""
     model = save_vit(tmp_path / "m", num_labels=2, id2label={0: "0", 1: "1"})
-    task = {"task": {"name": "image-classification", **tasks["image-classification"]}}
+    task = {"task": tasks["image-classification"]}
     export(str(model), str(tmp_path / "onnx"), task)
     once = {"rounds": 1, "max_runs": 1, "min_seconds": 0.01, "warmup_seconds": 0.05}
     latency = {**once, "task_examples": 4, "shapes": ["1x16", "1x64", "8x64"]}
@@ -185,7 +162,7 @@ def test_images_are_timed_in_batches_and_alone(tmp_path: Path, tasks: dict[str, 
 
 def test_perplexity_in_eight_bits_is_gated_by_per_cent(tmp_path: Path, tasks: dict[str, dict[str, Any]]) -> None:
     model = save_tiny(tmp_path / "m", head="MaskedLM", layers=2)
-    task = {"task": {"name": "masked-lm", **tasks["masked-lm"]}}
+    task = {"task": tasks["masked-lm"]}
     record = export(str(model), str(tmp_path / "onnx"), task, precision="int8-dynamic", max_drop=50.0)
     gate = record["stages"][-1]["gate"]
     assert gate["drop"] == pytest.approx(100 * (gate["after"] / gate["before"] - 1))

@@ -6,8 +6,9 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from tests.measure.scripted import Examples, save_onnx
-from tests.support_models import Sentences, sentences
 from tests.tiny import save_tiny
+from tests.toy_data import sentences
+from tests.toy_task import Sentences
 from theseus_plugin.errors import UserError
 from theseus_plugin.finite import NotFinite, finite_rows, require_finite
 from theseus_plugin.measure.accuracy import Accuracy, AccuracyConfig
@@ -198,7 +199,7 @@ def regression(folder, factor):
 @pytest.mark.parametrize("spoil", ["classifier.weight", "bert.encoder.layer.0.output.LayerNorm.weight"])
 def test_what_fp16_does_not_hold_stays_in_fp32(tmp_path, spoil):
     """On a CPU it would not show: there ONNX Runtime computes fp16 in fp32."""
-    from tests.support_models import torch_logits
+    from tests.random_models import torch_logits
 
     checkpoint = regression(tmp_path / "prices", 1)
     weights(tmp_path / "prices", lambda tensors: tensors.__setitem__(spoil, tensors[spoil] * np.float32(3e6)))
@@ -218,7 +219,7 @@ def test_what_fp16_does_not_hold_stays_in_fp32(tmp_path, spoil):
 def test_parity_of_a_regression_goes_by_the_spread_of_its_values(tmp_path, factor, bound):
     checkpoint = regression(tmp_path / "checkpoint", factor)
     record = export(checkpoint, str(tmp_path / "onnx"), Numbers())["parity"]
-    from tests.support_models import torch_logits
+    from tests.random_models import torch_logits
 
     logits = torch_logits(checkpoint, sentences())
     apart, largest = float(logits.max() - logits.min()), float(abs(logits).max())

@@ -16,10 +16,10 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from tests.conftest import write_reviews
 from tests.environments import ROOT, LayeredEnvironment
 from tests.stock_process import StockProcess
 from tests.tiny import save_tiny
+from tests.toy_data import write_reviews
 from theseus_plugin import UserError
 from theseus_plugin.plugins import registry
 from theseus_plugin.plugins.skeleton import PLUGINS, TEMPLATE, write_skeleton

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support_models import Sentences
+from tests.toy_task import Sentences
 from theseus_plugin.contract import TaskData
 from theseus_plugin.errors import UserError
 from theseus_plugin.measure.statistics import intervals, resampled_scores

@@ -28,13 +28,10 @@ WORDS = [
 MAX_LENGTH = 64
 
 
-LLAMA = {"hidden_size": 32, "num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 64}
+BERT = {"hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 64}
+LLAMA = BERT | {"num_key_value_heads": 1}
 SIZES: dict[str, dict[str, Any]] = {
-    "distilbert": {"dim": 32, "n_heads": 2, "hidden_dim": 64},
-    "gpt2": {"n_embd": 32, "n_head": 2, "n_positions": MAX_LENGTH},
-    "llama": LLAMA,
-    "qwen2": LLAMA,
-    "t5": {"d_model": 32, "d_kv": 16, "d_ff": 64, "num_heads": 2},
+    "albert": BERT | {"embedding_size": 16},
     "bart": {
         "d_model": 32,
         "encoder_attention_heads": 2,
@@ -43,7 +40,16 @@ SIZES: dict[str, dict[str, Any]] = {
         "decoder_ffn_dim": 64,
         "forced_eos_token_id": None,
     },
+    "distilbert": {"dim": 32, "n_heads": 2, "hidden_dim": 64},
+    "electra": BERT | {"embedding_size": 16},
+    "fnet": {"hidden_size": 32, "intermediate_size": 64},
+    "gpt2": {"n_embd": 32, "n_head": 2, "n_positions": MAX_LENGTH},
+    "llama": LLAMA,
+    "qwen2": LLAMA,
+    "t5": {"d_model": 32, "d_kv": 16, "d_ff": 64, "num_heads": 2},
+    "vit": BERT | {"image_size": 32, "patch_size": 8},
 }
+"""Of architectures whose configurations are not BERT's."""
 DEPTHS = {
     "distilbert": ["n_layers"],
     "gpt2": ["n_layer"],
@@ -92,10 +98,13 @@ def tiny_config(model_type: str = "bert", num_labels: int = 2, layers: int = 6, 
     from transformers import AutoConfig
 
     separator = vocabulary().index(SPECIAL["sep"])  # where T5 and BART read their answer
+    depths = DEPTHS.get(model_type, ["num_hidden_layers"])
+    fields = SIZES.get(model_type, BERT) | dict.fromkeys(depths, layers) | {"num_labels": num_labels}
+    if model_type == "vit":
+        return AutoConfig.for_model(model_type, **fields | {k: v for k, v in overrides.items() if k != "vocab_size"})
     values: dict[str, Any] = {
         "vocab_size": len(vocabulary()),
         "pad_token_id": 0,
-        "num_labels": num_labels,
         "eos_token_id": separator,
         "bos_token_id": separator,
         "cls_token_id": None,
@@ -104,9 +113,7 @@ def tiny_config(model_type: str = "bert", num_labels: int = 2, layers: int = 6, 
         # RoBERTa counts positions from pad_token_id + 1
         "max_position_embeddings": MAX_LENGTH + 1 if model_type in ("roberta", "mpnet") else MAX_LENGTH,
     }
-    sizes = SIZES.get(model_type, {"hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 64})
-    depths = DEPTHS.get(model_type, ["num_hidden_layers"])
-    return AutoConfig.for_model(model_type, **values | sizes | dict.fromkeys(depths, layers) | overrides)
+    return AutoConfig.for_model(model_type, **values | fields | overrides)
 
 
 def save_tiny(

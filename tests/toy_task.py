@@ -1,4 +1,6 @@
-"""A task as a third party writes it: texts whose tokens depend on the epoch, in a split that is told of it."""
+"""Toy tasks: sentences given in the test, and, as a third party writes it, texts whose tokens depend on the epoch, in a
+split that is told of it.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,47 @@ from typing import Any
 
 import numpy as np
 
+from tests.toy_data import sentences
 from theseus_plugin.contract import Features, Task, TaskData
+from theseus_plugin.options.validation import Options
+
+
+class Sentences(Task):
+    """Texts and labels given in the test; scored by the share of right labels."""
+
+    name = "sentences"
+    summary = "for tests"
+    auto_class = "AutoModelForSequenceClassification"
+    Config = Options
+
+    def __init__(self, texts: Sequence[str] | None = None, labels: Sequence[Any] | None = None) -> None:
+        self.config = Options()
+        self.texts = sentences() if texts is None else texts
+        self.labels = [i % 2 for i in range(len(self.texts))] if labels is None else labels
+
+    def load(
+        self, checkpoint: str, splits: Sequence[str] = ("train", "validation"), new_head: bool = False
+    ) -> TaskData:
+        from transformers import AutoTokenizer
+
+        tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+        examples = [{**tokenizer(text), "labels": label} for text, label in zip(self.texts, self.labels, strict=True)]
+
+        def collate(batch):
+            width = max(len(e["input_ids"]) for e in batch)
+            arrays = {
+                name: np.array([e[name] + [0] * (width - len(e[name])) for e in batch], dtype=np.int64)
+                for name in batch[0]
+                if name != "labels"
+            }
+            return {**arrays, "labels": np.array([e["labels"] for e in batch])}
+
+        texts = {split: [(text,) for text in self.texts] for split in splits}
+
+        def score(logits, labels):
+            return {"accuracy": float((logits.argmax(-1) == labels).mean())}
+
+        return TaskData(dict.fromkeys(splits, examples), collate, score, "accuracy", {"num_labels": 2}, texts=texts)
 
 
 class Turning(Sequence[Features]):

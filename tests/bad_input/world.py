@@ -18,8 +18,8 @@ def build(assets: Path) -> None:
     """Make the assets: a fitted predecessor of six blocks with its record, its export, the files it learnt from, and
     the checkpoints of a `compress` that was interrupted.
     """
-    from tests.conftest import write_reviews
     from tests.tiny import save_tiny
+    from tests.toy_data import write_reviews
     from theseus_plugin import export, fit
 
     assets.mkdir(parents=True)

@@ -12,8 +12,8 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertForMaskedLM
 
 from tests import warm
-from tests.conftest import write_reviews
 from tests.tiny import save_tiny, tiny_config
+from tests.toy_data import write_reviews
 from theseus_plugin import UserError, attack, bench, export, fit, load_recipe
 from theseus_plugin.bert_attack.target import load_texts
 from theseus_plugin.measure.models import resolve

@@ -29,9 +29,9 @@ from transformers import (
 
 from tests import warm
 from tests.clean_process import exit_code
-from tests.conftest import write_reviews
 from tests.stock_process import StockProcess
 from tests.tiny import save_decoder, save_tiny
+from tests.toy_data import write_reviews
 from theseus_plugin import UserError, compress
 from theseus_plugin.hosts.trainer import TheseusCallback
 from theseus_plugin.methods.replacing.switch import Switch, draw

@@ -1,7 +1,7 @@
 import pytest
 
-from tests.support_models import Sentences
 from tests.tiny import save_tiny
+from tests.toy_task import Sentences
 from theseus_plugin.onnx.export import export
 
 

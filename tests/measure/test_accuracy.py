@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 
 from tests.measure.scripted import Examples, save_onnx
-from tests.support_models import Sentences, sentences, torch_logits
+from tests.random_models import torch_logits
+from tests.toy_data import sentences
+from tests.toy_task import Sentences
 from theseus_plugin.errors import UserError
 from theseus_plugin.measure.accuracy import Accuracy, AccuracyConfig
 

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from tests.measure.scripted import Examples, save_onnx
-from tests.support_models import Sentences
+from tests.toy_task import Sentences
 from theseus_plugin import api
 from theseus_plugin.contract import Evaluator
 from theseus_plugin.errors import UserError

@@ -3,7 +3,8 @@ import json
 import pytest
 
 from tests.measure.scripted import Examples, save_onnx
-from tests.support_models import Sentences, sentences
+from tests.toy_data import sentences
+from tests.toy_task import Sentences
 from theseus_plugin.errors import UserError
 from theseus_plugin.measure import child
 from theseus_plugin.measure.latency import Latency, LatencyConfig

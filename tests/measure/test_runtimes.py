@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tests.measure.fakes import fake_onnxruntime
-from tests.support_models import torch_logits
+from tests.random_models import torch_logits
 from theseus_plugin import checkpoint
 from theseus_plugin.errors import UserError
 from theseus_plugin.measure.runtimes import TorchModel, open_model

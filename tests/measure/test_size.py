@@ -5,7 +5,7 @@ import numpy as np
 import onnx
 import pytest
 
-from tests.support_models import Sentences
+from tests.toy_task import Sentences
 from theseus_plugin.errors import UserError
 from theseus_plugin.measure.graphs import read_graph
 from theseus_plugin.measure.size import Size, SizeConfig, safetensors_counts

@@ -5,7 +5,7 @@ import onnxruntime
 import pytest
 from numpy.testing import assert_allclose
 
-from tests.support_models import head_of, random_batch, random_model, stock_logits
+from tests.random_models import head_of, random_batch, random_model, stock_logits
 from theseus_plugin.onnx.convert import OPSETS, convert, model_inputs
 from theseus_plugin.onnx.cpu import suit_cpu
 from theseus_plugin.onnx.first_query import keep_first_query

@@ -13,7 +13,7 @@ import onnxruntime
 import pytest
 from numpy.testing import assert_allclose
 
-from tests.support_models import random_batch, random_model, stock_logits
+from tests.random_models import random_batch, random_model, stock_logits
 from theseus_plugin.errors import UserError
 from theseus_plugin.onnx import convert as converting
 from theseus_plugin.onnx import model_files

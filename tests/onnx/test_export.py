@@ -9,8 +9,10 @@ import onnx
 import onnxruntime
 import pytest
 
-from tests.support_models import Sentences, sentences, torch_logits
+from tests.random_models import torch_logits
 from tests.tiny import save_tiny
+from tests.toy_data import sentences
+from tests.toy_task import Sentences
 from theseus_plugin.errors import UserError
 from theseus_plugin.onnx import export as exporting
 from theseus_plugin.onnx import fusion

@@ -5,8 +5,9 @@ from functools import partial
 import numpy as np
 import pytest
 
-from tests.support_models import Sentences, head_of, random_batch, random_model, stock_logits
+from tests.random_models import head_of, random_batch, random_model, stock_logits
 from tests.tiny import save_tiny
+from tests.toy_task import Sentences
 from theseus_plugin.errors import UserError
 from theseus_plugin.metric_scale import Scale
 from theseus_plugin.onnx import convert as converting

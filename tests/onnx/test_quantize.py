@@ -4,8 +4,9 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from tests.support_models import Sentences, torch_logits
+from tests.random_models import torch_logits
 from tests.tiny import save_tiny
+from tests.toy_task import Sentences
 from theseus_plugin.onnx import fp16
 from theseus_plugin.onnx.config import ExportConfig
 from theseus_plugin.onnx.export import export

@@ -2,8 +2,8 @@ import numpy as np
 import onnx
 import pytest
 
-from tests.support_models import Sentences
 from tests.tiny import save_tiny
+from tests.toy_task import Sentences
 from theseus_plugin.cores import usable_cores
 from theseus_plugin.errors import UserError
 from theseus_plugin.onnx import session as sessions

@@ -204,7 +204,7 @@ def test_a_block_whose_weights_do_not_fit_its_place_is_refused() -> None:
 @pytest.mark.parametrize("kind", ["bert", "t5", "gpt2", "vit"])
 def test_blocks_of_one_kind(kind: str) -> None:
     """Also with dropout of whole paths that grows from block to block, and a first block with a table of its own."""
-    from tests.support_models import deep, head_of, random_model
+    from tests.random_models import deep, head_of, random_model
 
     model = random_model(kind, head_of(kind), **deep(kind, 6))
     for stack in find_stacks(model):

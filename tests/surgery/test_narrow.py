@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.support_models import deep, head_of, random_batch, random_model, stock_logits
+from tests.random_models import deep, head_of, random_batch, random_model, stock_logits
 from theseus_plugin.errors import UserError
 from theseus_plugin.surgery.stack import find_stacks
 from theseus_plugin.surgery.successor import Cut, build_successor

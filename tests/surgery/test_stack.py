@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from torch import nn
 
-from tests.support_models import CONFIGS, deep, head_of, random_model
+from tests.random_models import KINDS, deep, head_of, random_model
 from tests.tiny import DEPTHS
 from theseus_plugin.errors import UserError
 from theseus_plugin.surgery.fields import shortened
@@ -29,7 +29,7 @@ HOMES = {
 
 
 def test_every_architecture_of_the_tests_has_a_row() -> None:
-    assert set(CONFIGS) - {"albert", "fnet"} == set(HOMES)
+    assert set(KINDS) - {"albert", "fnet"} == set(HOMES)
 
 
 @pytest.mark.parametrize("kind", HOMES)

@@ -8,8 +8,8 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 
-from tests.support_models import sentences
 from tests.tiny import save_decoder, save_tiny, save_tokenizer
+from tests.toy_data import sentences
 from theseus_plugin.checkpoint import load_tokenizer
 from theseus_plugin.errors import UserError
 from theseus_plugin.options.validation import validate

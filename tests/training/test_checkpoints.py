@@ -17,8 +17,8 @@ from PIL import Image
 from safetensors.numpy import load_file
 from transformers import AutoModelForSequenceClassification
 
-from tests.conftest import write_reviews
 from tests.tiny import save_tiny, save_vit
+from tests.toy_data import write_reviews
 from tests.toy_task import Toy
 from theseus_plugin import UserError, compress, fit, load_recipe
 from theseus_plugin.contract import TaskData

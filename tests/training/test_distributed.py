@@ -11,8 +11,8 @@ import pytest
 from safetensors.numpy import load_file
 
 from tests import warm
-from tests.conftest import write_reviews
 from tests.tiny import save_tiny
+from tests.toy_data import write_reviews
 from tests.training.ranks import draws_and_blocks
 
 

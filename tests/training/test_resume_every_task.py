@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 from safetensors.numpy import load_file
 
 from tests.families import families, section
-from tests.support_models import sentences
 from tests.tiny import save_decoder, save_tiny, save_vit
+from tests.toy_data import task_section
 from tests.toy_task import Toy
 from theseus_plugin.contract import Task
 from theseus_plugin.fitting.plain import Plain
@@ -42,25 +40,7 @@ def task(name: str, folder: Path) -> Task:
         return Toy()
     if name == "relations":
         return Recipe(task=section(families(folder)) | {"negatives": 1, "paths": 1}).create_task()
-    if name == "image-classification":
-        for number in range(48):
-            place = folder / "images" / ("train" if number < 24 else "validation") / str(number % 2) / f"{number}.png"
-            place.parent.mkdir(parents=True, exist_ok=True)
-            grey = np.random.default_rng(number).integers(0, 100, (16, 16)) + 150 * (number % 2)
-            Image.fromarray(grey.astype(np.uint8)).save(place)
-        return Recipe(task={"name": name, "data": str(folder / "images")}).create_task()
-    files = {}
-    for split, part in (("train", sentences(40)[:24]), ("validation", sentences(40)[24:])):
-        rows = []
-        for at, text in enumerate(part):
-            words = text.split()
-            tags = ["B-FILM" if word in ("film", "movie") else "O" for word in words]
-            label: Any = at / 3 if name == "text-regression" else "yes" if "film" in words else "no"
-            rows.append(json.dumps({"text": text, "words": words, "tags": tags, "label": label}))
-        files[split] = str(folder / f"{split}.jsonl")
-        Path(files[split]).write_text("\n".join(rows) + "\n")
-    options = {} if name == "token-classification" else {"text": "text", "max_length": 32}
-    return Recipe(task={"name": name, **files, **options}).create_task()
+    return Recipe(task=task_section(name, folder, 24, 16)).create_task()
 
 
 def stopped_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,9 +12,9 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from tests import warm
-from tests.conftest import write_reviews
 from tests.patience import finished
 from tests.tiny import save_tiny
+from tests.toy_data import write_reviews
 from tests.training.ranks import bytes_between_passes, parts_of_blocks
 
 CONFIGURATIONS = Path(__file__).parents[2] / "examples" / "accelerate"

@@ -10,15 +10,15 @@ import pytest
 import torch
 from torch import nn
 
+from tests.random_models import KINDS, deep, head_of, random_batch, random_model, stock_logits
 from tests.stock_process import StockProcess
-from tests.support_models import CONFIGS, deep, head_of, random_batch, random_model, stock_logits
 from theseus_plugin.methods.replacing.assembly import Assembly, assemble, cast_frozen
 from theseus_plugin.methods.replacing.config import TheseusConfig
 from theseus_plugin.methods.replacing.phases import ReplacingPhase, SuccessorPhase
 from theseus_plugin.surgery.plan import partition_of
 from theseus_plugin.training.training_mode import trainable_settings
 
-KINDS = sorted(set(CONFIGS) - {"albert", "fnet"})
+COMPRESSED = sorted(set(KINDS) - {"albert", "fnet"})
 SHAPE = (3, 12, "right")
 
 
@@ -41,7 +41,7 @@ def without_dropout(model: nn.Module) -> None:
                 setattr(part, name, 0.0)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", COMPRESSED)
 def test_with_no_module_replaced_it_is_the_predecessor(kind: str) -> None:
     stock, assembly, _ = made(kind)
     batch = random_batch(stock, *SHAPE)
@@ -51,7 +51,7 @@ def test_with_no_module_replaced_it_is_the_predecessor(kind: str) -> None:
 
 
 @pytest.mark.parametrize("initialisation", ["first", "every-other", "module-last", "last"])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", COMPRESSED)
 def test_with_every_module_replaced_it_is_the_successor(kind: str, initialisation: str) -> None:
     stock, assembly, _ = made(kind, initialisation=initialisation)
     batch = random_batch(stock, *SHAPE)
@@ -60,7 +60,7 @@ def test_with_every_module_replaced_it_is_the_successor(kind: str, initialisatio
     assert np.abs(expected - stock_logits(stock, batch)).max() > 1e-3
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", COMPRESSED)
 def test_training_runs_the_drawn_branch_of_each_module(kind: str) -> None:
     """One module replaced, in training: the same as a stock model of blocks of both, where depths allow to build it."""
     stock, assembly, _ = made(kind, partition=[1, 1, 4] if kind not in ("t5", "bart") else None)
@@ -76,7 +76,7 @@ def test_training_runs_the_drawn_branch_of_each_module(kind: str) -> None:
         np.testing.assert_allclose(stock_logits(model, batch), stock_logits(stock, batch), atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", COMPRESSED)
 def test_a_few_steps_train_the_successor_and_stock_reads_it(
     kind: str, tmp_path: Path, stock_process: StockProcess
 ) -> None:
