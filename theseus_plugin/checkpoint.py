@@ -5,7 +5,7 @@ Importing this module imports neither torch nor transformers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,9 +51,7 @@ def load_model(
 
     _refuse_no_folder(checkpoint)
     refuse_own_format(checkpoint)
-    _check_weights(checkpoint, auto_class)
-    if Path(checkpoint).is_dir():
-        refuse_whole_numbers(checkpoint, weights_files(checkpoint, auto_class))
+    refuse_whole_numbers(checkpoint, _check_weights(checkpoint, auto_class))
     config = load_config(checkpoint, **(new_head or {}))
     text = config.get_text_config()
     padding = getattr(text, "pad_token_id", None)
@@ -221,20 +219,20 @@ def _refuse_no_folder(checkpoint: str) -> None:
         raise UserError(f"{checkpoint}: no such folder")
 
 
-def _check_weights(checkpoint: str, auto_class: str) -> None:
-    """Before any file is opened that could hold code."""
+def _check_weights(checkpoint: str, auto_class: str) -> Sequence[Path]:
+    """Before any file is opened that could hold code; gives the files of a folder, none of a hub name."""
     if Path(checkpoint).is_dir():
-        weights_files(checkpoint, auto_class)
-        return
+        return weights_files(checkpoint, auto_class)
     from transformers.utils import cached_file
 
     silent = [f"_raise_exceptions_for_{trouble}" for trouble in ("missing_entries", "gated_repo", "connection_errors")]
     try:
         index = cached_file(checkpoint, INDEX, **dict.fromkeys(silent, False))
     except Exception:  # no such name, for one: loading it tells that
-        return
+        return ()
     if index is not None:
         shard_names(Path(index))
+    return ()
 
 
 def _refuse_missing(checkpoint: str, model: PreTrainedModel, missing: list[str], head_may_be_new: bool) -> None:

@@ -14,26 +14,8 @@ from safetensors.numpy import load_file
 
 from tests.clean_process import exit_code
 from tests.seam.growing_phases import Small
+from tests.training.dying import stopped_before
 from theseus_plugin import UserError, fit, load_recipe
-from theseus_plugin.training import loop
-
-
-class Stopped(Exception):
-    """Ends a run in the middle, as if it had been killed."""
-
-
-def stop_before(step: int, recipe: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    original = loop._Run._step
-
-    def spied(self: Any, phase: Any) -> None:
-        if self.position.step == step:
-            raise Stopped
-        original(self, phase)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(loop._Run, "_step", spied)
-        with pytest.raises(Stopped):
-            fit(recipe)
 
 
 def die_between(recipe: dict[str, Any], site: Path) -> None:
@@ -66,10 +48,9 @@ def assert_resumed_as_whole(recipe: dict[str, Any], last: int) -> None:
         (19, 16),  # while two are trained
     ],
 )
-def test_stopped_and_resumed_it_is_bit_for_bit_the_same(
-    step: int, last: int, growing: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stop_before(step, growing, monkeypatch)
+def test_stopped_and_resumed_it_is_bit_for_bit_the_same(step: int, last: int, growing: dict[str, Any]) -> None:
+    with stopped_before(step):
+        fit(growing)
     assert_resumed_as_whole(growing, last)
 
 
@@ -82,7 +63,8 @@ def test_other_examples_of_a_phase_are_refused(growing: dict[str, Any], monkeypa
     """The recipe says the same: they are cut elsewhere by the plugin itself."""
     from tests.seam import growing_phases
 
-    stop_before(7, growing, monkeypatch)
+    with stopped_before(7):
+        fit(growing)
     cut = growing_phases.shorter
     monkeypatch.setattr(growing_phases, "shorter", lambda data, tokens: cut(data, tokens - 1))
     with pytest.raises(UserError, match="have changed since: the examples of train in the phase small; continue"):

@@ -4,10 +4,36 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from theseus_plugin.methods.replacing.phases import ReplacingPhase
+
+
+class Stopped(Exception):
+    """Ends a run in the middle, as if it had been killed."""
+
+
+@contextmanager
+def stopped_before(step: int) -> Iterator[None]:
+    """Within the block a run is made, which is stopped before a step."""
+    from theseus_plugin.training import loop
+
+    original = loop._Run._step
+
+    def spied(self: Any, phase: Any) -> None:
+        if self.position.step == step:
+            raise Stopped
+        original(self, phase)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop._Run, "_step", spied)
+        with pytest.raises(Stopped):
+            yield
 
 
 def die_at(where: str, number: int, how: signal.Signals) -> None:

@@ -20,6 +20,7 @@ from transformers import AutoModelForSequenceClassification
 from tests.tiny import save_tiny, save_vit
 from tests.toy_data import write_reviews
 from tests.toy_task import Toy
+from tests.training.dying import Stopped, stopped_before
 from theseus_plugin import UserError, compress, fit, load_recipe
 from theseus_plugin.contract import TaskData
 from theseus_plugin.recipe import Recipe
@@ -27,29 +28,14 @@ from theseus_plugin.training import loop
 from theseus_plugin.training.resuming.fingerprints import of_examples, of_model
 
 
-class Stopped(Exception):
-    """Ends a run in the middle, as if it had been killed."""
-
-
 @pytest.fixture
-def interrupted(
-    recipe: dict[str, Any], tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Path:
+def interrupted(recipe: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The checkpoints `step-9` and `step-10` of a run that was stopped after ten of its 12 steps; a copy."""
     recipe["method"]["training"] |= {"checkpoint_steps": 1, "max_steps": 12, "eval_steps": 12}
     whole = tmp_path_factory.getbasetemp() / "interrupted"
     if not whole.is_dir():
-        original = loop._Run._step
-
-        def spied(self: Any, phase: Any) -> None:
-            if self.position.step == 10:
-                raise Stopped
-            original(self, phase)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(loop._Run, "_step", spied)
-            with pytest.raises(Stopped):
-                compress(recipe)
+        with stopped_before(10):
+            compress(recipe)
         shutil.move(f"{recipe['successor']}.checkpoints", whole)
     return Path(shutil.copytree(whole, f"{recipe['successor']}.checkpoints"))
 

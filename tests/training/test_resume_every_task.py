@@ -13,17 +13,13 @@ from tests.families import families, section
 from tests.tiny import save_decoder, save_tiny, save_vit
 from tests.toy_data import task_section
 from tests.toy_task import Toy
+from tests.training.dying import stopped_before
 from theseus_plugin.contract import Task
 from theseus_plugin.fitting.plain import Plain
 from theseus_plugin.recipe import Recipe
-from theseus_plugin.training import loop
 from theseus_plugin.training.config import TrainingConfig
 
 FILES = ("token-classification", "masked-lm", "text-classification", "text-regression", "causal-lm")
-
-
-class Stopped(Exception):
-    """Ends a run in the middle, as if it had been killed."""
 
 
 def training(**more: Any) -> TrainingConfig:
@@ -43,23 +39,9 @@ def task(name: str, folder: Path) -> Task:
     return Recipe(task=task_section(name, folder, 24, 16)).create_task()
 
 
-def stopped_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let runs stop before a step from now on."""
-    original = loop._Run._step
-
-    def spied(self: Any, phase: Any) -> None:
-        if self.position.step == step:
-            raise Stopped
-        original(self, phase)
-
-    monkeypatch.setattr(loop._Run, "_step", spied)
-
-
 @pytest.mark.parametrize("step", [9, 13])
 @pytest.mark.parametrize("name", [*FILES, "image-classification", "relations", "toy"])
-def test_stopped_in_a_later_epoch_it_goes_on_as_it_was(
-    name: str, step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stopped_in_a_later_epoch_it_goes_on_as_it_was(name: str, step: int, tmp_path: Path) -> None:
     """Before step 9 the third epoch is over, step 13 is in the middle of one; the checkpoints are in the middle."""
     if name == "image-classification":
         model = save_vit(tmp_path / "model", hidden_dropout_prob=0.1)
@@ -71,10 +53,8 @@ def test_stopped_in_a_later_epoch_it_goes_on_as_it_was(
     more = {"epochs": 2, "eval_steps": 7} if name == "relations" else {}
     whole = Plain(training(**more)).fit(str(model), str(tmp_path / "whole"), chosen)
     assert len(whole["training"]["evaluations"]) > 2
-    with monkeypatch.context() as patch:
-        stopped_at(step, patch)
-        with pytest.raises(Stopped):
-            Plain(training(**more)).fit(str(model), str(tmp_path / "again"), chosen)
+    with stopped_before(step):
+        Plain(training(**more)).fit(str(model), str(tmp_path / "again"), chosen)
     again = Plain(training(**more, resume=True)).fit(str(model), str(tmp_path / "again"), chosen)
     assert again["training"]["resumed_at"] == [step // 5 * 5]
     assert again["training"]["evaluations"] == whole["training"]["evaluations"]
@@ -84,13 +64,11 @@ def test_stopped_in_a_later_epoch_it_goes_on_as_it_was(
         np.testing.assert_array_equal(ours[weight], theirs[weight], err_msg=weight)
 
 
-def test_nobody_but_the_loop_tells_a_split_its_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_but_the_loop_tells_a_split_its_epoch(tmp_path: Path) -> None:
     """Neither in training nor in evaluations, nor after a run was resumed."""
     model, toy = save_tiny(tmp_path / "model", head=False, layers=1), Toy()
-    with monkeypatch.context() as patch:
-        stopped_at(8, patch)
-        with pytest.raises(Stopped):
-            Plain(training()).fit(str(model), str(tmp_path / "out"), toy)
+    with stopped_before(8):
+        Plain(training()).fit(str(model), str(tmp_path / "out"), toy)
     assert [split.told for split in toy.made] == [[0, 1, 2], []]
     Plain(training(resume=True)).fit(str(model), str(tmp_path / "out"), toy)
     assert [split.told for split in toy.made[2:]] == [[1, 2, 3, 4], []]

@@ -12,17 +12,13 @@ import torch
 
 from tests.tiny import save_tiny
 from tests.toy_task import Toy, Turning
+from tests.training.dying import stopped_before
 from theseus_plugin import UserError, load_recipe
 from theseus_plugin.contract import TaskData
-from theseus_plugin.training import loop
 from theseus_plugin.training.batches import SimilarLengthBatches
 from theseus_plugin.training.config import TrainingConfig
 from theseus_plugin.training.phase import Phase
 from theseus_plugin.training.run import TrainingRun
-
-
-class Stopped(Exception):
-    """Ends a run in the middle, as if it had been killed."""
 
 
 class Watched(Phase):
@@ -74,18 +70,9 @@ def test_phases_with_the_same_data_go_on_in_it_where_the_one_before_stopped(trai
 
 
 @pytest.mark.parametrize("step", [8, 18])
-def test_a_resumed_run_goes_on_in_each_of_them(step: int, train: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = loop._Run._step
-
-    def spied(self: Any, phase: Any) -> None:
-        if self.position.step == step:
-            raise Stopped
-        original(self, phase)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(loop._Run, "_step", spied)
-        with pytest.raises(Stopped):
-            train(checkpoint_steps=step)
+def test_a_resumed_run_goes_on_in_each_of_them(step: int, train: Any) -> None:
+    with stopped_before(step):
+        train(checkpoint_steps=step)
     whole, few, seen = train(checkpoint_steps=step, resume=True)
     run, own = batches(whole), batches(few)
     assert seen == [*run[:4], *own[:2], *run[4:14], *own[2:7]][step:]
@@ -117,7 +104,7 @@ def turning(epochs: int) -> list[list[list[int]]]:
 
 
 def test_examples_that_two_phases_share_are_those_of_the_epoch_that_each_is_in(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     """In a run that is not stopped, and in runs that are taken up in each of the phases."""
     model = save_tiny(tmp_path / "model", head=False, layers=1)
@@ -126,18 +113,9 @@ def test_examples_that_two_phases_share_are_those_of_the_epoch_that_each_is_in(
     whole, told = alternating(tmp_path / "whole", model)
     assert whole == expected
     assert told == [0, 1, 0, 1, 2, 0, 1], "at the beginning of each epoch, and where a phase goes on in one"
-    original = loop._Run._step
     for step in (4, 6, 9, 12):
-
-        def spied(self: Any, phase: Any, step: int = step) -> None:
-            if self.position.step == step:
-                raise Stopped
-            original(self, phase)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(loop._Run, "_step", spied)
-            with pytest.raises(Stopped):
-                alternating(tmp_path / str(step), model, checkpoint_steps=step)
+        with stopped_before(step):
+            alternating(tmp_path / str(step), model, checkpoint_steps=step)
         again, _ = alternating(tmp_path / str(step), model, checkpoint_steps=step, resume=True)
         assert again == expected[step:], f"taken up after step {step}"
 

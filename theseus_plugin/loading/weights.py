@@ -106,26 +106,42 @@ def read_fields(file: Path) -> dict[str, Any]:
     return value
 
 
+def tensors_of(file: Path) -> dict[str, tuple[str, list[int]]]:
+    """By name, the dtype (as safetensors calls it: `F32`) and the shape of the tensors of a file, from its header.
+
+    Raises:
+        OSError: it cannot be read.
+        SafetensorError: it is no such file.
+    """
+    from safetensors import safe_open
+
+    with safe_open(file, framework="numpy") as opened:
+        slices = {name: opened.get_slice(name) for name in opened.keys()}  # noqa: SIM118 - not a mapping
+        return {name: (part.get_dtype(), part.get_shape()) for name, part in slices.items()}
+
+
 def refuse_whole_numbers(checkpoint: str, files: Sequence[Path]) -> None:
     """Refuse weights that are whole numbers: `transformers` would take a quantised model's for the weights themselves.
 
     Raises:
         UserError: some are.
     """
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
 
     for file in (one for one in files if one.suffix == ".safetensors"):
         try:
-            with safe_open(file, framework="numpy") as opened:
-                kinds = {name: opened.get_slice(name).get_dtype() for name in opened.keys()}  # noqa: SIM118
+            tensors = tensors_of(file)
         except (OSError, SafetensorError):  # loading it tells that
             continue
-        whole = [name for name, kind in sorted(kinds.items()) if name.endswith(_PARAMETERS) and kind in _WHOLE]
+        whole = [
+            f"{name} {kind}"
+            for name, (kind, _) in sorted(tensors.items())
+            if kind in _WHOLE and name.endswith(_PARAMETERS)
+        ]
         if whole:
-            told = some([f"{name} {kinds[name]}" for name in whole])
             raise UserError(
-                f"{checkpoint}: weights are whole numbers ({told}), as of a quantised model: name the checkpoint that"
-                " it was made of"
+                f"{checkpoint}: weights are whole numbers ({some(whole)}), as of a quantised model: name the checkpoint"
+                " that it was made of"
             )
 
 

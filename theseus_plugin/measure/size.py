@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from theseus_plugin.contract import Evaluator
 from theseus_plugin.errors import UserError
+from theseus_plugin.loading.weights import tensors_of
 from theseus_plugin.options.validation import Options
 
 if TYPE_CHECKING:
@@ -87,16 +88,14 @@ def safetensors_counts(file: Path) -> Counter[str]:
     Raises:
         UserError: it is no such file.
     """
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
 
     try:
-        with safe_open(file, framework="numpy") as opened:
-            slices = [opened.get_slice(name) for name in opened.keys()]  # noqa: SIM118 - not a mapping
-            tensors = [(part.get_dtype(), part.get_shape()) for part in slices]
+        tensors = tensors_of(file)
     except SafetensorError:
         raise UserError(f"{file} cannot be read as safetensors: save the model again") from None
     counts: Counter[str] = Counter()
-    for dtype, shape in tensors:
+    for dtype, shape in tensors.values():
         counts[_dtype(dtype)] += math.prod(shape)
     return counts
 

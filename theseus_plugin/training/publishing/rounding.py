@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
 from torch import Tensor
 from transformers.utils import cached_file
 
-from theseus_plugin.loading.weights import INDEX, WEIGHTS, shard_names
+from theseus_plugin.loading.weights import INDEX, WEIGHTS, shard_names, tensors_of
 
 _HALVES = {"BF16": torch.bfloat16, "F16": torch.float16}
 
@@ -48,12 +47,10 @@ def precisions_of(checkpoint: str) -> Precisions:
     named: dict[str, torch.dtype] = {}
     numbers: Counter[torch.dtype] = Counter()
     for file in _files(checkpoint):
-        with safe_open(file, framework="pt") as opened:
-            for name in opened.keys():  # noqa: SIM118 - not a mapping
-                part = opened.get_slice(name)
-                if part.get_dtype().startswith(("F", "BF")):
-                    named[name] = _HALVES.get(part.get_dtype(), torch.float32)
-                    numbers[named[name]] += torch.Size(part.get_shape()).numel()
+        for name, (kind, shape) in tensors_of(file).items():
+            if kind.startswith(("F", "BF")):
+                named[name] = _HALVES.get(kind, torch.float32)
+                numbers[named[name]] += torch.Size(shape).numel()
     return Precisions(named, numbers.most_common(1)[0][0] if numbers else torch.float32)
 
 
